@@ -1,0 +1,3 @@
+module github.com/keyway-go/keyway/contract
+
+go 1.26
