@@ -1,0 +1,211 @@
+package inspect
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Kind tells the reasons apart for which a driver does not fit a host.
+type Kind string
+
+// The kinds of a Misfit, in the order in which Fit reports them.
+const (
+	// KindPlatform: another operating system or architecture.
+	KindPlatform Kind = "platform"
+	// KindBuildMode: the file is no plugin.
+	KindBuildMode Kind = "build-mode"
+	// KindHost: the host can load no plugin at all.
+	KindHost Kind = "host"
+	// KindPluginPath: the plugin's path is not the one its symbols have.
+	KindPluginPath Kind = "plugin-path"
+	// KindNoRuntime: a plugin without the fingerprint of a Go runtime, so that
+	// nothing can be said of what it shares with the host.
+	KindNoRuntime Kind = "no-runtime"
+	// KindGoVersion: another Go version.
+	KindGoVersion Kind = "go-version"
+	// KindSetting: a build setting that changes the standard library.
+	KindSetting Kind = "setting"
+	// KindStandard: the standard library differs for no reason the files tell.
+	KindStandard Kind = "standard-library"
+	// KindModule: packages of a module that host and driver share differ.
+	KindModule Kind = "module"
+)
+
+// Misfit is one reason why a driver cannot load into a host.
+type Misfit struct {
+	Kind    Kind   `json:"kind"`
+	Subject string `json:"subject"`          // what differs: a setting, a module path, "go version"
+	Host    string `json:"host"`             // how the host has it, "" if it has none
+	Driver  string `json:"driver"`           // how the driver has it, "" if it has none
+	Cause   string `json:"cause"`            // why that keeps it from loading, as far as both files tell
+	Remedy  string `json:"remedy,omitempty"` // what to do, a command where there is one
+	// Count is the number of shared packages that differ and for which this is
+	// a cause. Misfits that are not about packages have 0.
+	Count int `json:"count,omitempty"`
+}
+
+// String returns the misfit on one line, without the remedy.
+func (m Misfit) String() string {
+	return fmt.Sprintf("%s: host has %s, driver has %s: %s", m.Subject, orNone(m.Host), orNone(m.Driver), m.Cause)
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
+
+// Fit returns every reason why a driver with these facts cannot load into a
+// host with those, in the order of the kinds and then by name; nil if it fits.
+// What one cause explains is one misfit: a driver of another Go version is not
+// also said to differ in a hundred packages. Neither argument may be nil, and
+// neither is changed.
+func Fit(driver, host *Facts) []Misfit {
+	p := comparePackages(driver, host)
+	var out []Misfit
+	for _, rule := range rules {
+		out = append(out, rule(p)...)
+	}
+	return out
+}
+
+// rules stand in the order of the report. A rule may read what earlier ones
+// noted in the pair.
+var rules = []func(*pair) []Misfit{
+	platform, buildMode, hostReady, reachable, hasRuntime, goVersion, settings, standard, modules,
+}
+
+// pair is a driver and a host, and what has been found out about them.
+type pair struct {
+	driver, host *Facts
+	std          []string            // packages of the standard library that differ, sorted
+	byModule     map[string][]string // other packages that differ, by module path
+	explained    bool                // a cause was named that changes every package
+}
+
+// comparable reports whether both sides have fingerprints to compare.
+func (p *pair) comparable() bool { return len(p.driver.Packages) > 0 && len(p.host.Packages) > 0 }
+
+// caused notes that the misfit accounts for the differing standard library,
+// and for packages of modules whose version is the same on both sides.
+func (p *pair) caused(m Misfit) Misfit {
+	p.explained = true
+	m.Count = len(p.std)
+	for path, packages := range p.byModule {
+		if p.sameVersion(path) {
+			m.Count += len(packages)
+		}
+	}
+	return m
+}
+
+func platform(p *pair) []Misfit {
+	d, h := p.driver.GOOS+"/"+p.driver.GOARCH, p.host.GOOS+"/"+p.host.GOARCH
+	if d == h {
+		return nil
+	}
+	return []Misfit{p.caused(Misfit{
+		Kind: KindPlatform, Subject: "platform", Host: h, Driver: d,
+		Cause:  "machine code for one platform does not run on another",
+		Remedy: fmt.Sprintf("GOOS=%s GOARCH=%s CGO_ENABLED=1 drivercheck build DIR", p.host.GOOS, p.host.GOARCH),
+	})}
+}
+
+func buildMode(p *pair) []Misfit {
+	if p.driver.BuildMode == "plugin" {
+		return nil
+	}
+	return []Misfit{{
+		Kind: KindBuildMode, Subject: "-buildmode", Host: "plugin", Driver: p.driver.BuildMode,
+		Cause:  "the file is no plugin, and the Go runtime ends the process that loads it as one",
+		Remedy: "drivercheck build DIR",
+	}}
+}
+
+// hostReady looks for what a host needs itself: the plugin package, which makes
+// the linker keep fingerprints, and a dynamic linker.
+func hostReady(p *pair) []Misfit {
+	m := Misfit{Kind: KindHost, Subject: "host program", Driver: "a plugin"}
+	switch {
+	case p.host.Settings["CGO_ENABLED"] == "0":
+		m.Host, m.Cause = "CGO_ENABLED=0", "plugins are loaded through cgo, and the host was built without it"
+		m.Remedy = "CGO_ENABLED=1 go build, for the host"
+	case len(p.host.Packages) == 0:
+		m.Host, m.Cause = "no package fingerprints", "the host does not import plugin, so it can load none"
+		m.Remedy = "import the loader (or plugin itself) in the host's program and build it again"
+	case len(p.host.Needed) == 0:
+		m.Host, m.Cause = "no shared libraries", "the host is linked statically, so it has no dynamic linker to load plugins"
+		m.Remedy = "build the host without -static"
+	default:
+		return nil
+	}
+	return []Misfit{m}
+}
+
+// reachable finds plugins that were renamed for the linker alone: the compiler
+// had named the symbols already, and the runtime looks for them in vain.
+func reachable(p *pair) []Misfit {
+	d := p.driver
+	if d.PluginPath == "" || len(d.Symbols) > 0 || !strings.Contains(d.Settings["-ldflags"], "-pluginpath") {
+		return nil
+	}
+	return []Misfit{{
+		Kind: KindPluginPath, Subject: "-ldflags=-pluginpath", Driver: d.PluginPath,
+		Cause:  "the symbols of the plugin are not under the path given to the linker, so none can be looked up",
+		Remedy: "build it without -pluginpath: drivercheck build DIR",
+	}}
+}
+
+func hasRuntime(p *pair) []Misfit {
+	if _, ok := p.driver.Packages["runtime"]; ok || p.driver.BuildMode != "plugin" || p.driver.GOARCH != p.host.GOARCH {
+		return nil
+	}
+	return []Misfit{{
+		Kind: KindNoRuntime, Subject: "runtime", Driver: "no fingerprint",
+		Cause:  "nothing in the file tells with which standard library it was built",
+		Remedy: "drivercheck build DIR",
+	}}
+}
+
+func goVersion(p *pair) []Misfit {
+	d, h := p.driver.GoVersion, p.host.GoVersion
+	if d == h && d != "" {
+		return nil
+	}
+	return []Misfit{p.caused(Misfit{
+		Kind: KindGoVersion, Subject: "go version", Host: versionText(h), Driver: versionText(d),
+		Cause:  "each Go release has a standard library and a runtime of its own, and a process holds only one",
+		Remedy: withToolchain(h),
+	})}
+}
+
+func versionText(v string) string {
+	if v == "" {
+		return "go1.19 or older"
+	}
+	return v
+}
+
+// withToolchain is the command that builds a driver with the host's release.
+func withToolchain(version string) string {
+	release, _, _ := strings.Cut(version, " ") // experiments may follow
+	if !strings.HasPrefix(release, "go1.") || strings.ContainsAny(release, "-+:") {
+		return "build the driver with the toolchain of the host, by drivercheck build DIR"
+	}
+	return "GOTOOLCHAIN=" + release + " drivercheck build DIR"
+}
+
+// standard is what remains when the files name no cause.
+func standard(p *pair) []Misfit {
+	if len(p.std) == 0 || p.explained {
+		return nil
+	}
+	return []Misfit{{
+		Kind: KindStandard, Subject: "standard library", Host: p.host.GoVersion, Driver: p.driver.GoVersion,
+		Cause: fmt.Sprintf("both name the same Go version and settings, yet %s: one toolchain was changed, or a flag was used that is not recorded",
+			differ(p.std)),
+		Remedy: "build host and driver with one and the same toolchain and flags",
+		Count:  len(p.std),
+	}}
+}

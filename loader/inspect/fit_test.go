@@ -1,0 +1,205 @@
+package inspect
+
+import (
+	"errors"
+	"maps"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// depending makes host and driver of a recipe share a module of one version.
+func depending(r recipe, version, declaration string) recipe {
+	out := r
+	out.extra = maps.Clone(r.extra)
+	if out.extra == nil {
+		out.extra = map[string]string{}
+	}
+	out.extra["go.mod"] = "module " + r.module + "\n\ngo 1.26\n\nrequire example.com/dep " + version +
+		"\n\nreplace example.com/dep => ./dep\n"
+	out.extra["dep/go.mod"] = "module example.com/dep\n\ngo 1.26\n"
+	out.extra["dep/dep.go"] = "package dep\n\n" + declaration + "\n"
+	out.extra["use.go"] = "package main\n\nimport \"example.com/dep\"\n\nvar Used = dep.Value\n"
+	return out
+}
+
+// Fit must say what plugin.Open will do. The host is a child process, because
+// what a wrong verdict costs is a dead process.
+func TestFitAgreesWithPluginOpen(t *testing.T) {
+	depHost := depending(program, "v1.0.0", "var Value = 1").with("-trimpath")
+	for _, tc := range []struct {
+		name         string
+		driver, host recipe
+		want         []Kind
+		subject      string
+	}{
+		{"same", tiny, program, nil, ""},
+		{"stripped", tiny.with("-ldflags=-s -w"), program, nil, ""},
+		{"both trimpath", tiny.with("-trimpath"), program.with("-trimpath"), nil, ""},
+		{"a tag without effect", tiny.with("-tags=nothing"), program, nil, ""},
+		{"trimpath on one side", tiny.with("-trimpath"), program, []Kind{KindSetting}, "-trimpath"},
+		{"trimpath on the other", tiny, program.with("-trimpath"), []Kind{KindSetting}, "-trimpath"},
+		{"same dependency", depending(tiny, "v1.0.0", "var Value = 1").with("-trimpath"), depHost, nil, ""},
+		{"other dependency", depending(tiny, "v1.1.0", "var Value = \"one\"").with("-trimpath"), depHost, []Kind{KindModule}, "example.com/dep"},
+		{"other source", depending(tiny, "v1.0.0", "var Value = \"one\"").with("-trimpath"), depHost, []Kind{KindModule}, "example.com/dep"},
+		{"race", tiny.with("-race"), program, []Kind{KindSetting}, "-race"},
+		{"renamed for the linker", tiny.with("-ldflags=-pluginpath=foo/bar.x"), program, []Kind{KindPluginPath}, "-ldflags=-pluginpath"},
+		{"no plugin", plain.inMode("pie"), program, []Kind{KindBuildMode}, "-buildmode"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			driver, host := build(t, tc.driver), build(t, tc.host)
+			misfits := Fit(driver.facts(t), host.facts(t))
+			var kinds []Kind
+			for _, m := range misfits {
+				kinds = append(kinds, m.Kind)
+				assert.NotEmpty(t, m.Remedy)
+				assert.NotEmpty(t, m.Cause)
+			}
+			assert.Equal(t, tc.want, kinds, "%v", misfits)
+			if len(misfits) == 1 {
+				assert.Equal(t, tc.subject, misfits[0].Subject)
+			}
+
+			text, err := exec.Command(string(host), string(driver)).CombinedOutput()
+			var exit *exec.ExitError
+			if err != nil && !errors.As(err, &exit) {
+				t.Fatal(err)
+			}
+			assert.Equal(t, len(misfits) == 0, err == nil, "plugin.Open says: %s", strings.TrimSpace(string(text)))
+		})
+	}
+}
+
+// facts of an invented pair, equal until a case bends one side.
+func invented() (driver, host *Facts) {
+	make := func(mode string) *Facts {
+		return &Facts{
+			GoVersion: "go1.26.8", GOOS: "linux", GOARCH: "amd64", BuildMode: mode,
+			Settings: map[string]string{"-buildmode": mode, "CGO_ENABLED": "1", "GOAMD64": "v1"},
+			Modules: []Module{{Path: "golang.org/x/sys/nested", Version: "v0.3.0"}, {Path: "golang.org/x/sys", Version: "v0.1.0"},
+				{Path: "example.com/" + mode, Version: "(devel)"}, {Path: "nodomain", Version: "v1.0.0"}},
+			Symbols: []string{"NewDriver"}, PluginPath: "example.com/plugin",
+			Packages: map[string]Fingerprint{"runtime": {1}, "internal/abi": {2}, "vendor/golang.org/x/net": {3}, "golang.org/x/sys/unix": {4},
+				"golang.org/x/sys/cpu": {5}, "golang.org/x/sys/nested/a": {6}, "nodomain/b": {7}},
+			Needed: []string{"libc.so.6"},
+		}
+	}
+	return make("plugin"), make("exe")
+}
+
+func changeStandard(f *Facts) {
+	f.Packages["runtime"], f.Packages["internal/abi"], f.Packages["vendor/golang.org/x/net"] = Fingerprint{9}, Fingerprint{9}, Fingerprint{9}
+}
+
+func TestFit(t *testing.T) {
+	type is struct {
+		kind          Kind
+		subject       string
+		count         int
+		cause, remedy string // parts of them
+	}
+	for _, tc := range []struct {
+		name string
+		bend func(d, h *Facts)
+		want []is
+	}{
+		{"fits", func(d, h *Facts) {}, nil},
+		{"shares nothing but fits", func(d, h *Facts) {
+			d.Packages = map[string]Fingerprint{"runtime": {1}, "id/golang.org/x/sys/unix": {99}}
+		}, nil},
+		{"go version explains everything", func(d, h *Facts) {
+			d.GoVersion = "go1.25.0"
+			changeStandard(d)
+			d.Packages["golang.org/x/sys/unix"] = Fingerprint{9}
+		}, []is{{KindGoVersion, "go version", 4, "", "GOTOOLCHAIN=go1.26.8 drivercheck build DIR"}}},
+		{"version with experiment", func(d, h *Facts) { h.GoVersion = "go1.26.8 X:jsonv2" },
+			[]is{{KindGoVersion, "go version", 0, "", "GOTOOLCHAIN=go1.26.8 drivercheck"}}},
+		{"unreleased host", func(d, h *Facts) { h.GoVersion = "devel go1.27-abcdef" },
+			[]is{{KindGoVersion, "go version", 0, "", "the toolchain of the host"}}},
+		{"platform", func(d, h *Facts) { d.GOARCH = "arm64"; changeStandard(d) },
+			[]is{{KindPlatform, "platform", 3, "", "GOOS=linux GOARCH=amd64"}}},
+		{"platform, and a setting that would matter there too", func(d, h *Facts) {
+			d.GOARCH, d.Settings["-trimpath"], d.Settings["GOARM64"] = "arm64", "true", "v9.0"
+			changeStandard(d)
+		}, []is{{KindPlatform, "platform", 3, "", ""}, {KindSetting, "-trimpath", 3, "", ""}}},
+		{"renamed to the path it has", func(d, h *Facts) { d.Settings["-ldflags"] = "-pluginpath=example.com/plugin" }, nil},
+		{"two settings", func(d, h *Facts) {
+			changeStandard(d)
+			d.Settings["-trimpath"], h.Settings["-race"] = "true", "true"
+			d.Settings["GOAMD64"] = "v3"
+		}, []is{{KindSetting, "-trimpath", 3, "", "without -trimpath"}, {KindSetting, "-race", 3, "", "with -race"}}},
+		{"a lesser setting only where no surer one is", func(d, h *Facts) {
+			changeStandard(d)
+			h.Settings["GOAMD64"], h.Settings["-tags"], d.Settings["-tags"] = "v3", "b,a", "a,b"
+		}, []is{{KindSetting, "GOAMD64", 3, "", "GOAMD64=v3 drivercheck build DIR"}}},
+		{"a setting that changed nothing", func(d, h *Facts) { d.Settings["-tags"], d.Settings["-trimpath"] = "x", "true" }, nil},
+		{"flags for the program alone", func(d, h *Facts) { changeStandard(d); d.Settings["-gcflags"] = "-N" },
+			[]is{{KindStandard, "standard library", 3, "internal/abi, runtime, vendor/golang.org/x/net differ", ""}}},
+		{"flags for all packages", func(d, h *Facts) { changeStandard(d); h.Settings["-gcflags"] = "all=-N" },
+			[]is{{KindSetting, "-gcflags", 3, "", "-gcflags='all=-N'"}}},
+		{"version and module", func(d, h *Facts) {
+			d.GoVersion = "go1.25.0"
+			changeStandard(d)
+			d.Modules[1].Version, d.Packages["golang.org/x/sys/unix"] = "v0.2.0", Fingerprint{9}
+		}, []is{{KindGoVersion, "go version", 3, "", ""}, {KindModule, "golang.org/x/sys", 1, "", "go get golang.org/x/sys@v0.1.0"}}},
+		{"modules", func(d, h *Facts) {
+			d.Modules[1].Version = "v0.2.0"
+			d.Packages["golang.org/x/sys/unix"], d.Packages["golang.org/x/sys/cpu"] = Fingerprint{9}, Fingerprint{9}
+			d.Packages["golang.org/x/sys/nested/a"] = Fingerprint{9}
+		}, []is{
+			{KindModule, "golang.org/x/sys", 2, "golang.org/x/sys/cpu, golang.org/x/sys/unix differ", "go get golang.org/x/sys@v0.1.0"},
+			{KindModule, "golang.org/x/sys/nested", 1, "what it imports: golang.org/x/sys", "settle the other"},
+		}},
+		{"module without a domain is no standard library", func(d, h *Facts) { d.Packages["nodomain/b"] = Fingerprint{9} },
+			[]is{{KindModule, "nodomain", 1, "nodomain/b differs", oneSource}}},
+		{"package of a module that neither side lists", func(d, h *Facts) {
+			d.Packages["gone.example/x"], h.Packages["gone.example/x"] = Fingerprint{1}, Fingerprint{2}
+		}, []is{{KindModule, "gone.example/x", 1, "gone.example/x differs", oneSource}}},
+		{"a module's path is not any prefix", func(d, h *Facts) {
+			d.Packages["nodomainx"], h.Packages["nodomainx"] = Fingerprint{1}, Fingerprint{2}
+		}, []is{{KindStandard, "standard library", 1, "nodomainx differs", ""}}},
+		{"replaced in the host", func(d, h *Facts) {
+			h.Modules[1].Replace = &Module{Path: "../sys"}
+			d.Packages["golang.org/x/sys/unix"] = Fingerprint{9}
+		}, []is{{KindModule, "golang.org/x/sys", 1, "different versions", oneSource}}},
+		{"host without plugin", func(d, h *Facts) { h.Packages = nil; d.Settings["-trimpath"] = "true" },
+			[]is{{KindHost, "host program", 0, "does not import plugin", ""}, {KindSetting, "-trimpath", 0, "", ""}}},
+		{"host without cgo", func(d, h *Facts) { h.Packages, h.Settings["CGO_ENABLED"] = nil, "0" },
+			[]is{{KindHost, "host program", 0, "cgo", "CGO_ENABLED=1"}}},
+		{"static host", func(d, h *Facts) { h.Needed = nil }, []is{{KindHost, "host program", 0, "statically", "-static"}}},
+		{"driver without runtime", func(d, h *Facts) { delete(d.Packages, "runtime") }, []is{{KindNoRuntime, "runtime", 0, "", ""}}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			driver, host := invented()
+			tc.bend(driver, host)
+			got := Fit(driver, host)
+			require.Len(t, got, len(tc.want), "%v", got)
+			for i, want := range tc.want {
+				assert.Equal(t, want, is{got[i].Kind, got[i].Subject, got[i].Count, want.cause, want.remedy})
+				assert.Contains(t, got[i].Cause, want.cause)
+				assert.Contains(t, got[i].Remedy, want.remedy)
+				if want.remedy == oneSource {
+					assert.Equal(t, oneSource, got[i].Remedy)
+				}
+			}
+			assert.Equal(t, got, Fit(driver, host), "the order is stable")
+		})
+	}
+	driver, host := invented()
+	assert.Nil(t, Fit(driver, host))
+	assert.Len(t, rules, 9, "a new rule needs a case above")
+}
+
+func TestDiffer(t *testing.T) {
+	assert.Equal(t, "a differs", differ([]string{"a"}))
+	assert.Equal(t, "a, b differ", differ([]string{"a", "b"}))
+	assert.Equal(t, "a, b, c and 2 more packages differ", differ([]string{"a", "b", "c", "d", "e"}))
+}
+
+func TestMisfitString(t *testing.T) {
+	m := Misfit{Subject: "-trimpath", Host: "false", Cause: "it changes names"}
+	assert.Equal(t, "-trimpath: host has false, driver has none: it changes names", m.String())
+}

@@ -1,0 +1,56 @@
+package inspect
+
+import (
+	"debug/elf"
+	"fmt"
+)
+
+// relocated returns the n bytes at an address as they will be once the dynamic
+// linker has placed the file at address zero. A word that depends on another
+// file is left as it stands. ok is false if the bytes are not mapped.
+func (d *dynamic) relocated(addr, n uint64) (mem []byte, ok bool, err error) {
+	mem = make([]byte, n)
+	if ok, err = d.readAddr(mem, addr); !ok || err != nil {
+		return nil, false, err
+	}
+	err = d.records("the relocations", d.relaOff, d.relaCount, relaSize, func(rec []byte) error {
+		at := d.order.Uint64(rec) - addr // a place below addr wraps and is out of reach
+		if at >= n || n-at < 8 {
+			return nil
+		}
+		info, addend := d.order.Uint64(rec[8:]), d.order.Uint64(rec[16:])
+		value, known, err := d.target(uint32(info), info>>32, addend)
+		if known {
+			d.order.PutUint64(mem[at:], value)
+		}
+		return err
+	})
+	return mem, true, err
+}
+
+// target works out a relocation of the two kinds that a Go linker makes for a
+// pointer in data: to a place in the file, or to a symbol. Which one it is
+// depends on whether the linker saw the symbol as local.
+func (d *dynamic) target(kind uint32, sym, addend uint64) (value uint64, known bool, err error) {
+	relative, absolute := uint32(elf.R_X86_64_RELATIVE), uint32(elf.R_X86_64_64)
+	if d.machine == elf.EM_AARCH64 {
+		relative, absolute = uint32(elf.R_AARCH64_RELATIVE), uint32(elf.R_AARCH64_ABS64)
+	}
+	switch {
+	case kind == relative:
+		return addend, true, nil
+	case kind != absolute || sym == 0:
+		return 0, false, nil
+	case sym >= d.symCount:
+		return 0, false, corrupt("relocations against known symbols", fmt.Sprintf("one against symbol %d of %d", sym, d.symCount))
+	}
+	rec := make([]byte, symSize)
+	if err := d.readAt(rec, d.symOff+sym*symSize); err != nil {
+		return 0, false, err
+	}
+	s := d.symbol(rec)
+	if s.section == elf.SHN_UNDEF {
+		return 0, false, nil
+	}
+	return s.value + addend, true, nil
+}
