@@ -94,6 +94,13 @@ func changeStandard(f *Facts) {
 	f.Packages["runtime"], f.Packages["internal/abi"], f.Packages["vendor/golang.org/x/net"] = Fingerprint{9}, Fingerprint{9}, Fingerprint{9}
 }
 
+// unversion gives both sides a module from a directory, that differs.
+func unversion(d, h *Facts) {
+	h.Modules[3].Version = "(devel)"
+	d.Modules[3].Version, d.Modules[3].Replace = "v0.0.0", &Module{Path: "../nodomain", Version: "(devel)"}
+	d.Packages["nodomain/b"] = Fingerprint{9}
+}
+
 func TestFit(t *testing.T) {
 	type is struct {
 		kind          Kind
@@ -155,6 +162,12 @@ func TestFit(t *testing.T) {
 		}},
 		{"module without a domain is no standard library", func(d, h *Facts) { d.Packages["nodomain/b"] = Fingerprint{9} },
 			[]is{{KindModule, "nodomain", 1, "nodomain/b differs", oneSource}}},
+		{"sources without a version, and a flag", func(d, h *Facts) {
+			unversion(d, h)
+			changeStandard(d)
+			d.Settings["-race"] = "true"
+		}, []is{{KindSetting, "-race", 4, "", "without -race"}}},
+		{"sources without a version", unversion, []is{{KindModule, "nodomain", 1, "the version is the same", oneSource}}},
 		{"package of a module that neither side lists", func(d, h *Facts) {
 			d.Packages["gone.example/x"], h.Packages["gone.example/x"] = Fingerprint{1}, Fingerprint{2}
 		}, []is{{KindModule, "gone.example/x", 1, "gone.example/x differs", oneSource}}},

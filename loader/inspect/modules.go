@@ -63,10 +63,19 @@ func (p *pair) moveDriver(path string) string {
 	return fmt.Sprintf("go get %s@%s, in the module of the driver", path, m.Version)
 }
 
-// sameVersion reports whether both sides have a module in one version. Two
-// main modules without a version are the same as far as the files tell.
+// sameVersion reports whether both sides have a module in one version. Sources
+// without a version, of a main module or in a directory that replaces one, are
+// the same as far as the files tell.
 func (p *pair) sameVersion(path string) bool {
-	return versionOf(p.host, path) == versionOf(p.driver, path)
+	return versionOf(p.host, path) == versionOf(p.driver, path) || unversioned(p.host, path) && unversioned(p.driver, path)
+}
+
+func unversioned(f *Facts, path string) bool {
+	m := find(f, path)
+	if m != nil && m.Replace != nil {
+		m = m.Replace
+	}
+	return m != nil && (m.Version == "" || m.Version == "(devel)")
 }
 
 // versionOf is a module's version and replacement in words, "" if it is not
