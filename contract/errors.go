@@ -103,6 +103,7 @@ var classes = map[string]Code{
 	"2B": TransactionState,
 	"2D": TransactionState,
 	"34": UndefinedObject,
+	"3B": TransactionState,
 	"3D": UndefinedObject,
 	"3F": UndefinedObject,
 	"40": SerializationFailure,
