@@ -68,7 +68,7 @@ const copyAgain = "copy or build the file again"
 func truncated(what string, end, size uint64) error {
 	return &FormatError{
 		Kind:   Truncated,
-		Wanted: fmt.Sprintf("%d bytes, where %s ends", end, what),
+		Wanted: fmt.Sprintf("%d bytes, to the end of %s", end, what),
 		Found:  fmt.Sprintf("a file of %d bytes", size),
 		Remedy: copyAgain,
 	}

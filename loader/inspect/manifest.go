@@ -39,7 +39,9 @@ func (d *dynamic) manifest(sym symbol) (string, *FormatError, error) {
 	case length == 0:
 		return "", nil, nil
 	case length > maxManifest:
-		return "", badManifest(fmt.Sprintf("at most %d bytes", maxManifest), fmt.Sprintf("%d", length)), nil
+		e := badManifest(fmt.Sprintf("at most %d bytes", maxManifest), fmt.Sprintf("%d", length))
+		e.Remedy = "make driver.json shorter"
+		return "", e, nil
 	}
 	buf := make([]byte, length)
 	ok, err := d.readAddr(buf, text)

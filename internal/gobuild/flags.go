@@ -1,0 +1,54 @@
+package gobuild
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/keyway-go/keyway/loader/inspect"
+)
+
+// The flags that change compiled packages. The go command records only those
+// that are set; here all are given, so that GOFLAGS has no say.
+var (
+	onOff  = []string{"-trimpath", "-race", "-msan", "-asan"}
+	valued = []string{"-tags", "-gcflags", "-asmflags"}
+)
+
+// variables are the recorded environment variables that change compiled
+// packages of the standard library.
+var variables = []string{"CGO_ENABLED", "GOOS", "GOARCH", "GOEXPERIMENT", "GOFIPS140",
+	"GO386", "GOAMD64", "GOARM", "GOARM64", "GOMIPS", "GOMIPS64", "GOPPC64", "GORISCV64"}
+
+// hostFlags returns the flags of the go command with which the host was built,
+// as far as they matter to what it shares with a plugin.
+func hostFlags(host *inspect.Facts) []string {
+	var flags []string
+	for _, f := range onOff {
+		value := "false"
+		if host.Settings[f] == "true" {
+			value = "true"
+		}
+		flags = append(flags, f+"="+value)
+	}
+	for _, f := range valued {
+		flags = append(flags, f+"="+host.Settings[f])
+	}
+	return flags
+}
+
+// hostEnv returns the environment variables that go with hostFlags. A driver's
+// own go.mod says what it is made of, whatever workspace is around it.
+func hostEnv(host *inspect.Facts) []string {
+	env := []string{"GOWORK=off"}
+	for _, name := range variables {
+		if v, ok := host.Settings[name]; ok {
+			env = append(env, name+"="+v)
+		}
+	}
+	return env
+}
+
+// listFlags are those of the flags that say which files belong to a package.
+func (t *tool) listFlags() []string {
+	return slices.DeleteFunc(slices.Clone(t.flags), func(f string) bool { return !strings.HasPrefix(f, "-tags=") && !strings.HasPrefix(f, "-race=") })
+}

@@ -1,0 +1,132 @@
+package gobuild_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/keyway-go/keyway/internal/gobuild"
+	"github.com/keyway-go/keyway/loader/inspect"
+)
+
+const manifest = `{"name":"tiny","version":"1.0.0","contract":{"name":"sql","version":"^1"}}`
+
+var tiny = map[string]string{
+	"go.mod":             "module example.com/tiny\n\ngo 1.26\n",
+	"driver.json":        manifest,
+	"driver.go":          "package tiny\n\nimport (\n\t_ \"embed\"\n\n\t\"example.com/tiny/internal/name\"\n)\n\n//go:embed driver.json\nvar DriverManifest string\n\nvar NewDriver = func() any { return name.Of() }\n",
+	"internal/name/n.go": "package name\n\nfunc Of() string { return \"tiny\" }\n",
+}
+
+func write(t *testing.T, dir string, files map[string]string) string {
+	t.Helper()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o777))
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o666))
+	}
+	return dir
+}
+
+func self(t *testing.T) *inspect.Facts {
+	t.Helper()
+	host, err := inspect.Self()
+	require.NoError(t, err)
+	return host
+}
+
+// The user's environment, and what lies around the module, have no say.
+func TestBuildFitsTheHost(t *testing.T) {
+	t.Setenv("GOFLAGS", "-trimpath -tags=other")
+	t.Setenv("GOARCH", "s390x")
+	root := t.TempDir()
+	dir := write(t, filepath.Join(root, "a path with spaces"), tiny)
+	write(t, root, map[string]string{"go.work": "go 1.26\n\nuse ./elsewhere\n"})
+	link := filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink(dir, link))
+	host := self(t)
+
+	out := filepath.Join(root, "out", "tiny.so")
+	r, err := gobuild.Build(t.Context(), gobuild.Options{Dir: link, Out: out, Host: host})
+	require.NoError(t, err)
+	assert.Equal(t, out, r.File)
+	assert.Equal(t, "tiny", r.Manifest.Name)
+	facts, err := inspect.ReadFile(out)
+	require.NoError(t, err)
+	// A test binary does not import plugin and has no fingerprints; its
+	// settings are what counts here.
+	for _, key := range []string{"GOARCH", "-trimpath", "-tags", "-race", "CGO_ENABLED", "GOAMD64"} {
+		assert.Equal(t, host.Settings[key], facts.Settings[key], key)
+	}
+	text, err := facts.ManifestText()
+	require.NoError(t, err)
+	assert.JSONEq(t, manifest, text)
+	assert.Equal(t, []string{"DriverManifest", "NewDriver"}, facts.Symbols)
+
+	before, err := os.ReadFile(out)
+	require.NoError(t, err)
+	again := filepath.Join(root, "again.so")
+	_, err = gobuild.Build(t.Context(), gobuild.Options{Dir: dir, Out: again, Host: host})
+	require.NoError(t, err)
+	after, err := os.ReadFile(again)
+	require.NoError(t, err)
+	assert.Equal(t, len(before), len(after))
+	assert.True(t, string(before) == string(after), "two builds differ")
+	left, err := os.ReadDir(root)
+	require.NoError(t, err)
+	assert.Len(t, left, 4, "%v", left) // the module, go.work, out, again.so
+}
+
+// A driver that is in use must not change under the process that mapped it.
+func TestBuildReplacesTheFileAsAWhole(t *testing.T) {
+	dir := write(t, t.TempDir(), tiny)
+	out := filepath.Join(t.TempDir(), "tiny.so")
+	require.NoError(t, os.WriteFile(out, []byte("in use"), 0o600))
+	old, err := os.Open(out)
+	require.NoError(t, err)
+	defer old.Close()
+	_, err = gobuild.Build(t.Context(), gobuild.Options{Dir: dir, Out: out, Host: self(t)})
+	require.NoError(t, err)
+	was, err := old.Stat()
+	require.NoError(t, err)
+	is, err := os.Stat(out)
+	require.NoError(t, err)
+	assert.False(t, os.SameFile(was, is))
+	assert.EqualValues(t, len("in use"), was.Size())
+}
+
+func TestBuildRefusesAnotherToolchain(t *testing.T) {
+	host := *self(t)
+	host.GoVersion = "go1.2.3"
+	_, err := gobuild.Build(t.Context(), gobuild.Options{Dir: write(t, t.TempDir(), tiny), Host: &host})
+	var be *gobuild.Error
+	require.ErrorAs(t, err, &be)
+	assert.Contains(t, be.Wanted, "go1.2.3")
+	assert.Contains(t, be.Remedy, "GOTOOLCHAIN=go1.2.3 drivercheck build ")
+}
+
+func TestBuildInterrupted(t *testing.T) {
+	dir := write(t, t.TempDir(), tiny)
+	outDir := t.TempDir()
+	// The first commands of a build are over long before; compiling and
+	// linking take longer, and the cache has nothing of this directory.
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		for ctx.Err() == nil {
+			if entries, _ := os.ReadDir(outDir); len(entries) > 0 {
+				cancel()
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	_, err := gobuild.Build(ctx, gobuild.Options{Dir: dir, Out: filepath.Join(outDir, "tiny.so"), Host: self(t)})
+	require.ErrorIs(t, err, context.Canceled)
+	left, err := os.ReadDir(outDir)
+	require.NoError(t, err)
+	assert.Empty(t, left)
+}

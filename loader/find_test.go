@@ -1,0 +1,134 @@
+//go:build linux
+
+package loader
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// lay makes directories d1 and d2 with files, whose texts are "" for an empty
+// one and "good" for a driver whose manifest says 1.2.0.
+func lay(t *testing.T, files ...string) (root string, dirs []string) {
+	t.Helper()
+	root = t.TempDir()
+	for _, name := range files {
+		name, isGood := strings.CutSuffix(name, " = good")
+		path := filepath.Join(root, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		switch {
+		case isGood:
+			text, err := os.ReadFile(good(t))
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(path, text, 0o644))
+		case strings.HasSuffix(name, "/"):
+			require.NoError(t, os.MkdirAll(path, 0o755))
+		default:
+			require.NoError(t, os.WriteFile(path, nil, 0o644))
+		}
+	}
+	return root, []string{filepath.Join(root, "missing"), filepath.Join(root, "d1"), filepath.Join(root, "d2")}
+}
+
+func TestFindChooses(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		files    []string
+		versions string
+		want     string
+	}{
+		{"the only one", []string{"d2/good.so"}, "", "d2/good.so"},
+		{"the highest", []string{"d1/good-v1.9.0.so", "d1/good-v1.10.0.so", "d2/good-v1.10.0-rc.1.so"}, "", "d1/good-v1.10.0.so"},
+		{"the highest of a later directory", []string{"d1/good-v1.9.0.so", "d2/good-v2.0.0.so"}, "", "d2/good-v2.0.0.so"},
+		{"the earlier directory among equals", []string{"d1/good-v1.0.0.so", "d2/good-v1.0.0.so"}, "", "d1/good-v1.0.0.so"},
+		{"the version in the manifest, above a name", []string{"d1/good-v1.1.0.so", "d2/good.so = good"}, "", "d2/good.so"},
+		{"a name above the version in the manifest", []string{"d1/good.so = good", "d2/good-v1.3.0.so"}, "", "d2/good-v1.3.0.so"},
+		{"a name above a file that cannot be read", []string{"d1/good.so", "d2/good-v0.0.1.so"}, "", "d2/good-v0.0.1.so"},
+		{"what the application allows", []string{"d1/good-v1.0.0.so", "d1/good-v2.0.0.so"}, "^1.0", "d1/good-v1.0.0.so"},
+		{"no pre-release unasked", []string{"d1/good-v1.0.0.so", "d1/good-v1.1.0-rc.1.so"}, "^1.0", "d1/good-v1.0.0.so"},
+		{"a pre-release that was asked for", []string{"d1/good-v1.0.0.so", "d1/good-v1.1.0-rc.1.so"}, "^1.0-0", "d1/good-v1.1.0-rc.1.so"},
+		{"no directory", []string{"d1/good.so/", "d2/good.so"}, "", "d2/good.so"},
+		{"no other name", []string{"d1/goods.so", "d1/good2-v9.0.0.so", "d1/good-vx.so", "d1/Good.so", "d1/good.so.bak", "d2/good.so"}, "", "d2/good.so"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			root, dirs := lay(t, c.files...)
+			cfg := Config{Dirs: dirs}
+			if c.versions != "" {
+				cfg.Versions = map[string]string{"good": c.versions}
+			}
+			file, err := newLoader(t, cfg).find(t.Context(), "good")
+			require.NoError(t, err)
+			require.Equal(t, filepath.Join(root, c.want), file)
+		})
+	}
+}
+
+func TestFindRefuses(t *testing.T) {
+	root, dirs := lay(t, "d1/zebra.so", "d2/apple-v1.0.0.so", "d2/apple.so", "file")
+	load := func(name string, cfg Config) *LoadError {
+		t.Helper()
+		_, err := newLoader(t, cfg).Load(t.Context(), name)
+		le := refused(t, err, StageFind)
+		require.Equal(t, name, le.Driver)
+		return le
+	}
+	for _, name := range []string{"../zebra", "/etc/passwd", "", "Zebra", "zebra.so", "a b", strings.Repeat("z", 65)} {
+		if name != "" { // its error has neither driver nor file to name
+			require.Contains(t, load(name, Config{Dirs: dirs}).Remedy, "not by a path")
+		}
+	}
+
+	le := load("lion", Config{Dirs: dirs})
+	require.ErrorIs(t, le, fs.ErrNotExist)
+	require.Equal(t, "lion.so or lion-v<version>.so", le.Wanted)
+	require.Equal(t, "in "+strings.Join(dirs, ", ")+" only apple, zebra", le.Found)
+
+	le = load("lion", Config{Dirs: dirs[:1]})
+	require.ErrorIs(t, le, fs.ErrNotExist)
+	require.Equal(t, "no driver file in "+dirs[0], le.Found)
+
+	le = load("lion", Config{})
+	require.Contains(t, le.Remedy, "Config.Dirs")
+
+	le = load("apple", Config{Dirs: []string{filepath.Join(root, "file")}})
+	require.Equal(t, "a readable directory of drivers", le.Wanted)
+
+	_, dirs = lay(t, "d1/lion-v1.0.0.so", "d2/lion-v3.0.0.so")
+	le = load("lion", Config{Dirs: dirs, Versions: map[string]string{"lion": "~2"}})
+	require.Equal(t, "version ~2, as the application asks", le.Wanted)
+	require.Equal(t, "3.0.0 ("+dirs[2]+"/lion-v3.0.0.so), 1.0.0 ("+dirs[1]+"/lion-v1.0.0.so)", le.Found)
+}
+
+func TestFindLists(t *testing.T) {
+	root, dirs := lay(t, "d1/db-v1-v2.0.0.so", "d1/b.so", "d2/a-v1.0.0-rc.1+build.5.so", "d2/notes.txt", "d2/libc.so.6")
+	found, err := Find(dirs...)
+	require.NoError(t, err)
+	require.Equal(t, []Found{
+		{Name: "b", Path: filepath.Join(root, "d1/b.so")},
+		{Name: "db-v1", Version: "2.0.0", Path: filepath.Join(root, "d1/db-v1-v2.0.0.so")},
+		{Name: "a", Version: "1.0.0-rc.1+build.5", Path: filepath.Join(root, "d2/a-v1.0.0-rc.1+build.5.so")},
+	}, found)
+}
+
+func TestConfigFaults(t *testing.T) {
+	_, err := New(Config{Dirs: []string{"drivers", "/ok"}, CacheDir: "cache", MaxSize: -1, Versions: map[string]string{"x": "about one"}})
+	for _, want := range []string{`directory "drivers" is not absolute`, `cache directory "cache"`, "MaxSize is negative", `"about one"`} {
+		require.ErrorContains(t, err, want)
+	}
+	_, err = For[interface{ Name() string }](nil, Config{})
+	require.ErrorContains(t, err, "no contract")
+}
+
+func TestFindEndsWithItsContext(t *testing.T) {
+	_, dirs := lay(t, "d1/good.so")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := newLoader(t, Config{Dirs: dirs}).Load(ctx, "good")
+	require.ErrorIs(t, err, context.Canceled)
+}
