@@ -1,0 +1,106 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/keyway-go/keyway/conformance"
+	"github.com/keyway-go/keyway/conformance/report"
+)
+
+func sample() *conformance.Report {
+	r := &conformance.Report{
+		Schema: conformance.Schema, Driver: conformance.DriverInfo{Name: "tiny", Version: "1.0.0"},
+		Contract: conformance.ContractInfo{Name: "sql", Version: "1.0.0"}, Problems: []string{"a waiver matches no check"},
+		Checks: []conformance.Result{
+			{ID: "tx/commit", Level: conformance.Must, Status: conformance.Pass, DurationMS: 3.2, Rule: "Commit commits.", Source: "driver.Tx"},
+			{ID: "tx/read-only", Level: conformance.Must, Status: conformance.Fail, Message: "wanted an error\nfound <nil>",
+				Logs: []string{"one", "two"}, Rule: "Read-only is kept.", Source: "driver.TxOptions"},
+			{ID: "rows/empty", Level: conformance.May, Status: conformance.Waived, Message: "found a row",
+				Waiver: &conformance.Waiver{Check: "rows/*", Reason: "upstream", URL: "https://example.com/1"}},
+			{ID: "rows/next", Level: conformance.Should, Status: conformance.Unsupported, Message: "no cursor"},
+			{ID: "ctx/a", Level: conformance.Must, Status: conformance.NotRun, Message: "interrupted"},
+			{ID: "ctx/b", Level: conformance.Must, Status: conformance.NotRun, Message: "interrupted"},
+		},
+		Summary: map[conformance.Status]int{},
+	}
+	for _, s := range conformance.Statuses() {
+		r.Summary[s] = 0
+	}
+	for _, c := range r.Checks {
+		r.Summary[c.Status]++
+	}
+	return r
+}
+
+func TestText(t *testing.T) {
+	var b bytes.Buffer
+	report.Text{W: &b, Command: "drivercheck test x --run %s"}.Write(sample())
+	assert.Equal(t, `
+  tx    1 pass, 1 fail
+  rows  1 waived, 1 unsupported
+  ctx   2 not-run
+
+fail  tx/read-only (must)
+  rule    Read-only is kept.
+  source  driver.TxOptions
+  found   wanted an error
+          found <nil>
+  log     one
+          two
+  repeat  drivercheck test x --run tx/read-only
+
+waived: the driver breaks these rules, and says why
+  rows/empty (may)
+          upstream
+          https://example.com/1
+
+unsupported: these rules do not apply to the driver
+  rows/next (should)
+          no cursor
+
+not-run  2 checks: interrupted
+
+problem  a waiver matches no check
+
+tiny 1.0.0 does not conform to sql 1.0.0; 6 checks: 1 pass, 1 fail, 2 not-run, 1 waived, 1 unsupported
+`, b.String())
+}
+
+func TestColor(t *testing.T) {
+	var plain, colored bytes.Buffer
+	report.Text{W: &plain}.Line(sample().Checks[0])
+	report.Text{W: &colored, Color: true}.Line(sample().Checks[0])
+	assert.NotContains(t, plain.String(), "\x1b")
+	assert.Contains(t, colored.String(), "\x1b[32mpass")
+	assert.Equal(t, "  pass             tx/commit                               3 ms\n", plain.String())
+}
+
+// What a driver wrote must not be able to repaint the terminal.
+func TestEvidenceIsPlain(t *testing.T) {
+	r := sample()
+	r.Checks[1].Message = "a\x1b[2Jb\tc\rd"
+	r.Checks[2].Waiver.Reason = "\x1b]0;title\a"
+	r.Driver.Name = "tiny"
+	var b bytes.Buffer
+	report.Text{W: &b}.Write(r)
+	assert.NotContains(t, b.String(), "\x1b")
+	assert.NotContains(t, b.String(), "\r")
+	assert.NotContains(t, b.String(), "\a")
+	assert.Contains(t, b.String(), "b\tc")
+}
+
+func TestJSON(t *testing.T) {
+	var b bytes.Buffer
+	require.NoError(t, report.JSON(&b, sample()))
+	var back conformance.Report
+	require.NoError(t, json.Unmarshal(b.Bytes(), &back))
+	assert.Equal(t, sample(), &back)
+	assert.True(t, strings.HasSuffix(b.String(), "}\n"))
+	assert.Contains(t, b.String(), "<nil>", "evidence is readable")
+}

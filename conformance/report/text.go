@@ -1,0 +1,184 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"unicode"
+
+	"github.com/fatih/color"
+
+	"github.com/keyway-go/keyway/conformance"
+)
+
+// Text writes a report for people: a line a family, what did not pass with its
+// rule, source and evidence, and the verdict last, where a reader of a log
+// looks first.
+type Text struct {
+	W io.Writer
+	// Color writes terminal colours.
+	Color bool
+	// Command is how to run one check again; "%s" stands for its ID.
+	Command string
+}
+
+// Write writes the whole report. Errors of W are lost: nobody is left to tell.
+func (t Text) Write(r *conformance.Report) {
+	t.families(r)
+	for _, c := range r.Checks {
+		switch c.Status {
+		case conformance.Pass, conformance.Unsupported, conformance.Disabled, conformance.Waived, conformance.NotRun:
+		default:
+			t.finding(c)
+		}
+	}
+	t.quiet(r, conformance.Waived, "waived: the driver breaks these rules, and says why")
+	t.quiet(r, conformance.Unsupported, "unsupported: these rules do not apply to the driver")
+	t.quiet(r, conformance.Disabled, "disabled")
+	t.notRun(r)
+	for _, p := range r.Problems {
+		fmt.Fprintf(t.W, "\n%s  %s\n", t.paint(conformance.Fail, "problem"), p)
+	}
+	fmt.Fprintf(t.W, "\n%s\n", t.verdict(r))
+}
+
+// Line writes one check as it ends, for output that is not a terminal. What
+// was not run is not worth a line each.
+func (t Text) Line(c conformance.Result) {
+	if c.Status == conformance.NotRun {
+		return
+	}
+	fmt.Fprintf(t.W, "  %s  %-34s %6.0f ms\n", t.paint(c.Status, fmt.Sprintf("%-15s", c.Status)), c.ID, c.DurationMS)
+}
+
+func (t Text) families(r *conformance.Report) {
+	var order []string
+	byFamily := map[string]map[conformance.Status]int{}
+	for _, c := range r.Checks {
+		family, _, _ := strings.Cut(c.ID, "/")
+		if byFamily[family] == nil {
+			byFamily[family] = map[conformance.Status]int{}
+			order = append(order, family)
+		}
+		byFamily[family][c.Status]++
+	}
+	fmt.Fprintln(t.W)
+	tw := tabwriter.NewWriter(t.W, 0, 0, 2, ' ', 0)
+	for _, family := range order {
+		fmt.Fprintf(tw, "  %s\t%s\n", family, t.counts(byFamily[family]))
+	}
+	tw.Flush()
+}
+
+// counts spells a summary: "7 pass, 1 fail".
+func (t Text) counts(n map[conformance.Status]int) string {
+	var parts []string
+	for _, s := range conformance.Statuses() {
+		if n[s] > 0 {
+			parts = append(parts, t.paint(s, fmt.Sprintf("%d %s", n[s], s)))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// finding writes a check that did not pass, with everything that is known.
+func (t Text) finding(c conformance.Result) {
+	fmt.Fprintf(t.W, "\n%s  %s (%s)\n", t.paint(c.Status, string(c.Status)), c.ID, c.Level)
+	t.field("rule", c.Rule)
+	t.field("source", c.Source)
+	t.field("found", c.Message)
+	if len(c.Logs) > 0 {
+		t.field("log", strings.Join(c.Logs, "\n"))
+	}
+	if t.Command != "" {
+		t.field("repeat", fmt.Sprintf(t.Command, c.ID))
+	}
+}
+
+// field writes a name and one or more lines beside it.
+func (t Text) field(name, text string) {
+	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
+		fmt.Fprintf(t.W, "  %-7s %s\n", name, printable(line))
+		name = ""
+	}
+}
+
+// printable takes the control characters out of a line that may come from a
+// driver.
+func printable(line string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\t' {
+			return '?'
+		}
+		return r
+	}, line)
+}
+
+// quiet writes the checks of a status that is no reason for alarm.
+func (t Text) quiet(r *conformance.Report, s conformance.Status, head string) {
+	if r.Summary[s] == 0 {
+		return
+	}
+	fmt.Fprintf(t.W, "\n%s\n", t.paint(s, head))
+	for _, c := range r.Checks {
+		if c.Status != s {
+			continue
+		}
+		fmt.Fprintf(t.W, "  %s (%s)\n", c.ID, c.Level)
+		if c.Waiver != nil {
+			t.field("", c.Waiver.Reason+"\n"+c.Waiver.URL)
+		} else if c.Message != "" {
+			t.field("", c.Message)
+		}
+	}
+}
+
+// notRun writes one line a reason: there is mostly one reason for all.
+func (t Text) notRun(r *conformance.Report) {
+	var reasons []string
+	count := map[string]int{}
+	for _, c := range r.Checks {
+		if c.Status == conformance.NotRun {
+			if count[c.Message] == 0 {
+				reasons = append(reasons, c.Message)
+			}
+			count[c.Message]++
+		}
+	}
+	for _, reason := range reasons {
+		fmt.Fprintf(t.W, "\n%s  %d checks: %s\n", t.paint(conformance.NotRun, "not-run"), count[reason], reason)
+	}
+}
+
+func (t Text) verdict(r *conformance.Report) string {
+	name := strings.TrimSpace(r.Driver.Name + " " + r.Driver.Version)
+	if name == "" {
+		name = "the driver file"
+	}
+	to := r.Contract.Name + " " + r.Contract.Version
+	tail := fmt.Sprintf("%d checks: %s", len(r.Checks), t.counts(r.Summary))
+	if r.OK() {
+		return fmt.Sprintf("%s conforms to %s; %s", name, to, tail)
+	}
+	return fmt.Sprintf("%s does not conform to %s; %s", name, to, tail)
+}
+
+// paint colours a text by a status.
+func (t Text) paint(s conformance.Status, text string) string {
+	attributes := map[conformance.Status]color.Attribute{
+		conformance.Pass: color.FgGreen, conformance.Waived: color.FgYellow, conformance.NotRun: color.FgYellow,
+		conformance.Unsupported: color.FgCyan, conformance.Disabled: color.FgCyan,
+	}
+	a, ok := attributes[s]
+	if !ok {
+		a = color.FgRed
+	}
+	c := color.New(a)
+	if t.Color {
+		c.EnableColor()
+	} else {
+		c.DisableColor()
+	}
+	return c.Sprint(text)
+}

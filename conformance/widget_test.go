@@ -1,0 +1,133 @@
+package conformance_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/keyway-go/keyway/conformance"
+	"github.com/keyway-go/keyway/contract"
+	"github.com/keyway-go/keyway/internal/fixture"
+)
+
+// widget is a contract made for these tests: a driver that does what it is
+// told, however bad.
+type widget = interface {
+	Name() string
+	Do(what string) error
+}
+
+var widgets = contract.MustDefine[widget]("widget", "1.2.0")
+
+// suite has a check for everything that can become of one. Their drivers do it.
+func suite() *conformance.Suite[widget] {
+	do := func(id, what string) conformance.Check[widget] {
+		return conformance.Check[widget]{ID: id, Level: conformance.Must, Rule: "Do does " + what + ".", Source: "this test",
+			Run: func(t *conformance.T, s *conformance.Subject[widget]) {
+				if err := s.New().Do(what); err != nil {
+					t.Errorf("%v", err)
+				}
+			}}
+	}
+	checks := []conformance.Check[widget]{
+		do("do/nothing", "nothing"),
+		do("do/fail", "fail"),
+		do("do/panic", "panic"),
+		do("do/panic-elsewhere", "panic elsewhere"),
+		do("do/exit", "exit"),
+		do("do/hang", "hang"),
+		do("do/spin-in-c", "stop"),
+		do("do/child", "child"),
+		do("do/noise", "noise"),
+	}
+	return &conformance.Suite[widget]{Contract: widgets, Checks: append(checks,
+		conformance.Check[widget]{ID: "t/unsupported", Level: conformance.May, Rule: "Unsupported.", Source: "this test", Gate: "Doer",
+			Run: func(t *conformance.T, s *conformance.Subject[widget]) { t.Unsupported("no %s", "Doer") }},
+		conformance.Check[widget]{ID: "t/setup", Level: conformance.May, Rule: "Setup.", Source: "this test",
+			Run: func(t *conformance.T, s *conformance.Subject[widget]) {
+				t.Setup(nil, "be here")
+				t.Setup(os.ErrClosed, "make a %s", "table")
+			}},
+		conformance.Check[widget]{ID: "t/subject", Level: conformance.May, Rule: "The subject is complete.", Source: "this test",
+			Run: func(t *conformance.T, s *conformance.Subject[widget]) {
+				if s.Manifest.Name != "widget" || s.Facts == nil || s.File == "" || !strings.HasPrefix(s.DSN, t.TempDir()+"/") {
+					t.Errorf("%+v, directory %s", s, t.TempDir())
+				}
+				if err := os.WriteFile(s.DSN, []byte("left behind"), 0o600); err != nil {
+					t.Errorf("%v", err)
+				}
+			}},
+	)}
+}
+
+func TestMain(m *testing.M) {
+	suite().Worker()
+	os.Exit(m.Run())
+}
+
+const widgetManifest = `{"name":"widget","version":"1.0.0","contract":{"name":"widget","version":"^1.1"}}`
+
+// widgetSource is a good widget, whose declarations of a name can be replaced.
+func widgetSource(module, manifest, newDriver string) fixture.Source {
+	return fixture.Source{Name: module, Files: map[string]string{"main.go": fmt.Sprintf(`package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+var DriverManifest = %q
+
+type Widget = interface {
+	Name() string
+	Do(what string) error
+}
+
+type drv struct{ name string }
+
+var named = func(d *drv) string { return d.name }
+
+func (d *drv) Name() string { return named(d) }
+
+func (d *drv) Do(what string) error {
+	switch what {
+	case "fail":
+		return errors.New("it failed")
+	case "panic":
+		panic("it panicked")
+	case "panic elsewhere":
+		go panic("it panicked elsewhere")
+		select {}
+	case "exit":
+		fmt.Println("about to leave")
+		os.Exit(0)
+	case "hang":
+		select {}
+	case "stop":
+		// A stopped process answers nothing, not even its own timer.
+		p, _ := os.FindProcess(os.Getpid())
+		p.Signal(stop)
+		time.Sleep(time.Hour)
+	case "child":
+		cmd := exec.Command("sleep", "3600")
+		cmd.Start()
+		return os.WriteFile(os.Getenv("WIDGET_CHILD"), []byte(fmt.Sprint(cmd.Process.Pid)), 0o600)
+	case "noise":
+		fmt.Println(strings.Repeat("noise\n", 20000))
+	}
+	return nil
+}
+
+var made atomic.Int64
+
+%s
+`, manifest, newDriver), "stop.go": "package main\n\nimport \"syscall\"\n\nconst stop = syscall.SIGSTOP\n"}}
+}
+
+const goodNew = `func NewDriver() Widget { made.Add(1); return &drv{"widget"} }`
