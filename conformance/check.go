@@ -10,7 +10,9 @@ import (
 	"github.com/keyway-go/keyway/loader/inspect"
 )
 
-// Level says how much a rule binds, in the words of RFC 2119.
+// Level says how much a rule binds, in the words of RFC 2119. It is for the
+// reader of a report: a check that fails fails the run, whatever its level,
+// unless it is waived.
 type Level string
 
 // The levels, from the strictest down.

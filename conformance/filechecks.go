@@ -18,6 +18,9 @@ import (
 // after the other: where one of them does not pass, nothing else can run.
 const fileFamily = "file/"
 
+// loadsID is the check whose work is done before it runs.
+const loadsID = "file/loads"
+
 // FileChecks returns the checks of any driver file, whatever its contract. D
 // needs a method Name() string.
 func FileChecks[D any](c *contract.Contract[D]) []Check[D] {
@@ -34,7 +37,7 @@ func FileChecks[D any](c *contract.Contract[D]) []Check[D] {
 			Rule:   "The manifest names the host's contract, accepts the version that the host has, and agrees with the file's name.",
 			Source: "github.com/keyway-go/keyway/contract, ContractRef",
 			Run:    refusedAt(c, loader.StageAgree)},
-		{ID: "file/loads", Level: Must,
+		{ID: loadsID, Level: Must,
 			Rule:   "The file loads: init functions return, NewDriver and DriverManifest have their exact types, NewDriver makes a driver, and its Name is the manifest's.",
 			Source: "github.com/keyway-go/keyway/contract, package comment",
 			Run:    func(*T, *Subject[D]) {}}, // the worker has loaded it, or said why not
@@ -51,7 +54,7 @@ func FileChecks[D any](c *contract.Contract[D]) []Check[D] {
 			Source: "github.com/keyway-go/keyway/contract, package comment",
 			Run:    newParallel[D]},
 		{ID: "driver/new-starts-nothing", Level: Must,
-			Rule:   "NewDriver does no I/O and starts no goroutine: it leaves no file descriptor open and nothing running.",
+			Rule:   "NewDriver starts nothing: it leaves no file descriptor open and no goroutine running.",
 			Source: "github.com/keyway-go/keyway/contract, package comment",
 			Run:    newStartsNothing[D]},
 		{ID: "driver/name", Level: Must,
@@ -72,7 +75,7 @@ func refusedAt[D any](c *contract.Contract[D], stages ...loader.Stage) func(*T, 
 		if err == nil || errors.As(err, &le) && !slices.Contains(stages, le.Stage) {
 			return
 		}
-		o := loadOutcome(err)
+		o := loadOutcome(err, 0)
 		for _, line := range o.Logs {
 			t.Logf("%s", line)
 		}
@@ -105,7 +108,8 @@ func isNilValue(v reflect.Value) bool {
 }
 
 func independent[D any](t *T, s *Subject[D]) {
-	a, b := reflect.ValueOf(s.New()), reflect.ValueOf(s.New())
+	var a, b reflect.Value
+	t.Prompt("NewDriver", func() { a, b = reflect.ValueOf(s.New()), reflect.ValueOf(s.New()) })
 	if a.Kind() != reflect.Pointer || a.Type().Elem().Size() == 0 {
 		return // a value is a copy, and what has no size has no state
 	}
@@ -142,9 +146,11 @@ func newParallel[D any](t *T, s *Subject[D]) {
 func newStartsNothing[D any](t *T, s *Subject[D]) {
 	goroutines, files := runtime.NumGoroutine(), openFiles()
 	drivers := make([]D, calls)
-	for i := range drivers {
-		drivers[i] = s.New()
-	}
+	t.Prompt("calling NewDriver again and again", func() {
+		for i := range drivers {
+			drivers[i] = s.New()
+		}
+	})
 	// Goroutines that were ending when the check began may have gone since,
 	// but none may have come to stay.
 	t.Eventually("the end of goroutines that NewDriver started", func() bool { return runtime.NumGoroutine() <= goroutines })
@@ -166,12 +172,15 @@ func openFiles() int {
 
 func nameIsManifests[D any](t *T, s *Subject[D]) {
 	for i := range calls {
-		d := s.New()
+		var d D
+		t.Prompt("NewDriver", func() { d = s.New() })
 		named, ok := any(d).(interface{ Name() string })
 		if !ok {
 			t.Fatalf("the driver has no method Name() string: %T", d)
 		}
-		if name := named.Name(); name != s.Manifest.Name {
+		var name string
+		t.Prompt("Name", func() { name = named.Name() })
+		if name != s.Manifest.Name {
 			t.Fatalf("driver %d: Name() returned %q, the manifest says %q", i+1, name, s.Manifest.Name)
 		}
 	}

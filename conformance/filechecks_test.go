@@ -85,6 +85,7 @@ func TestEveryFileCheckHasItsMutant(t *testing.T) {
 	assert.Len(t, fileMutants, len(conformance.FileChecks(widgets)))
 }
 
+// The mutant above starts goroutines; there is another way to leave something.
 func TestFileDescriptorsAreCounted(t *testing.T) {
 	file := fixture.Driver(t, widgetSource("opener", widgetManifest,
 		`func NewDriver() Widget { made.Add(1); f, _ := os.Open("/dev/null"); kept = append(kept, f); return &drv{"widget"} }

@@ -12,11 +12,18 @@ const Schema = "keyway.conformance/1"
 
 // Report is what a run found.
 type Report struct {
-	Schema   string       `json:"schema"`
-	Driver   DriverInfo   `json:"driver"`
+	// Schema is the constant Schema of the program that wrote it.
+	Schema string `json:"schema"`
+	// Driver is what was tested.
+	Driver DriverInfo `json:"driver"`
+	// Contract is what it was held to.
 	Contract ContractInfo `json:"contract"`
 	// Checks are in the order of the suite, those of any driver file first.
 	Checks []Result `json:"checks"`
+	// Total is how many checks the suite has; fewer may have been selected.
+	Total int `json:"total"`
+	// Interrupted says that the run was ended before its end.
+	Interrupted bool `json:"interrupted"`
 	// Summary counts the checks by status; every status is there.
 	Summary map[Status]int `json:"summary"`
 	// Problems are faults of the run itself, such as a waiver that matches
@@ -27,6 +34,7 @@ type Report struct {
 // DriverInfo says which driver was tested. Name and Version are "" if the file
 // has no readable manifest, SHA256 for a driver that is linked in.
 type DriverInfo struct {
+	// Name and Version are the manifest's, SHA256 the file's, in hex.
 	Name    string `json:"name"`
 	Version string `json:"version"`
 	SHA256  string `json:"sha256"`
@@ -34,15 +42,19 @@ type DriverInfo struct {
 
 // ContractInfo says what it was held to.
 type ContractInfo struct {
+	// Name and Version are those of the program that ran the checks.
 	Name    string `json:"name"`
 	Version string `json:"version"`
 }
 
 // Result is what became of one check.
 type Result struct {
-	ID         string  `json:"id"`
-	Level      Level   `json:"level"`
-	Status     Status  `json:"status"`
+	// ID, Level, Rule, Source and Gate are the check's.
+	ID     string `json:"id"`
+	Level  Level  `json:"level"`
+	Status Status `json:"status"`
+	// DurationMS is how long the check took, in milliseconds, without the
+	// loading of the file; for file/loads it is that.
 	DurationMS float64 `json:"duration_ms"`
 	// Message is the evidence or the reason, of one or more lines; "" for a
 	// check that passed.
@@ -54,19 +66,33 @@ type Result struct {
 	Gate   string   `json:"gate,omitempty"`
 	// Waiver is the one that stands for the check, or nil.
 	Waiver *Waiver `json:"waiver,omitempty"`
+	// WaivedStatus is what Status would be without the waiver; "" unless
+	// Status is Waived.
+	WaivedStatus Status `json:"waived_status,omitempty"`
 }
 
-// OK tells whether the driver conforms: something ran, every check passed, is
-// waived, unsupported or disabled, and the run has no problem.
+// OK tells whether nothing was found: every check that was selected passed, is
+// waived, unsupported or disabled, at least one beside the file checks passed or
+// is waived, and the run has no problem. Levels make no difference: a "should"
+// that fails wants a waiver, too.
 func (r *Report) OK() bool {
+	shown := false
 	for _, c := range r.Checks {
 		switch c.Status {
-		case Pass, Waived, Unsupported, Disabled:
+		case Pass, Waived:
+			shown = shown || !strings.HasPrefix(c.ID, fileFamily)
+		case Unsupported, Disabled:
 		default:
 			return false
 		}
 	}
-	return len(r.Problems) == 0 && r.Summary[Pass]+r.Summary[Waived] > 0
+	return shown && len(r.Problems) == 0
+}
+
+// Conforms tells whether the driver conforms to the contract: the run is OK, and
+// it was of all checks.
+func (r *Report) Conforms() bool {
+	return r.OK() && len(r.Checks) == r.Total && r.Summary[Disabled] == 0
 }
 
 // statuses in the order in which reports count them.
@@ -107,7 +133,7 @@ func applyWaivers(r *Result, waivers []Waiver) {
 		r.Waiver = &w
 		switch r.Status {
 		case Fail, Crash, Timeout:
-			r.Status = Waived
+			r.Status, r.WaivedStatus = Waived, r.Status
 		case Pass:
 			r.Status = UnexpectedPass
 			r.Message = fmt.Sprintf("the waiver %q stands for this check, but it passes; remove the waiver", w.Check)
@@ -127,6 +153,27 @@ func unmatchedWaivers[D any](waivers []Waiver, checks []Check[D]) []string {
 		}
 		if !found {
 			problems = append(problems, fmt.Sprintf("the waiver %q matches no check; remove it or correct its pattern", w.Check))
+		}
+	}
+	return problems
+}
+
+// idleWaivers returns a problem for each waiver that stands only for checks
+// that turned out not to apply to the driver.
+func idleWaivers(waivers []Waiver, results []Result) []string {
+	var problems []string
+	for _, w := range waivers {
+		matched, idle := 0, 0
+		for _, r := range results {
+			if Matches(w.Check, r.ID) {
+				matched++
+				if r.Status == Unsupported {
+					idle++
+				}
+			}
+		}
+		if matched > 0 && matched == idle {
+			problems = append(problems, fmt.Sprintf("the waiver %q stands for checks that are unsupported; remove it", w.Check))
 		}
 	}
 	return problems

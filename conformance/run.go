@@ -46,6 +46,7 @@ type Options struct {
 
 // Progress says how far a run is.
 type Progress struct {
+	// Done of Total checks have ended.
 	Done, Total int
 	// Result is the check that has just ended, before waivers are applied to
 	// the run as a whole; nil at the start.
@@ -53,7 +54,10 @@ type Progress struct {
 }
 
 // UsageError is an error of what the caller asked for.
-type UsageError struct{ Message string }
+type UsageError struct {
+	// Message is for people.
+	Message string
+}
 
 // Error returns Message.
 func (e *UsageError) Error() string { return e.Message }
@@ -73,16 +77,17 @@ func Run[D any](ctx context.Context, s *Suite[D], o Options) (*Report, error) {
 	}
 	defer r.close()
 	r.run(ctx)
-	return r.finish(), ctx.Err()
+	return r.finish(ctx.Err() != nil), ctx.Err()
 }
 
 // runner is one run. The results have the order of the checks.
 type runner[D any] struct {
-	suite   *Suite[D]
-	opts    Options
-	checks  []Check[D]
-	report  *Report
-	tempDir string
+	suite  *Suite[D]
+	opts   Options
+	checks []Check[D]
+	report *Report
+	// tempDir and cacheDir are removed when the run is over.
+	tempDir, cacheDir string
 
 	mu   sync.Mutex // protects following fields, and calls of Progress
 	done int
@@ -94,22 +99,10 @@ func newRunner[D any](s *Suite[D], o Options) (*runner[D], error) {
 		// Without this, a program that forgot Worker would start itself for ever.
 		return nil, errors.New("this process is a worker of another run, but did not call Suite.Worker first in main")
 	}
-	if err := s.Validate(); err != nil {
-		return nil, fmt.Errorf("the suite is not sound: %w", err)
-	}
-	if err := o.Config.Validate(); err != nil {
-		return nil, &UsageError{err.Error()}
-	}
-	if err := s.checkOptions(o.Config.Suite); err != nil {
-		return nil, &UsageError{"options of the suite: " + err.Error()}
-	}
-	if s.NeedsDSN && o.Config.DSN == "" {
-		return nil, &UsageError{"no DSN to test with: give one, or put it into conformance.json as \"dsn\""}
-	}
-	checks, err := s.selectChecks(o.Run)
-	if err != nil {
+	if err := s.ValidateOptions(o); err != nil {
 		return nil, err
 	}
+	var err error
 	if o.File, err = filepath.Abs(o.File); err != nil {
 		return nil, err
 	}
@@ -117,19 +110,69 @@ func newRunner[D any](s *Suite[D], o Options) (*runner[D], error) {
 		o.Parallel = runtime.NumCPU()
 	}
 	o.Limits = o.Limits.withDefaults()
-	report := &Report{Schema: Schema, Contract: ContractInfo{s.Contract.Name(), s.Contract.Version()},
-		Problems: unmatchedWaivers(o.Config.Waivers, s.All())}
+	all := s.All()
+	report := &Report{Schema: Schema, Contract: ContractInfo{s.Contract.Name(), s.Contract.Version()}, Total: len(all),
+		Problems: unmatchedWaivers(o.Config.Waivers, all)}
 	if report.Driver, err = describeFile(o.File); err != nil {
 		return nil, err
 	}
-	tempDir, err := os.MkdirTemp("", "keyway-run-")
-	if err != nil {
+	r := &runner[D]{suite: s, opts: o, checks: selectChecks(all, o.Run), report: report}
+	r.res = make([]Result, len(r.checks))
+	if r.tempDir, err = os.MkdirTemp("", "keyway-run-"); err != nil {
 		return nil, err
 	}
-	return &runner[D]{suite: s, opts: o, checks: checks, report: report, tempDir: tempDir, res: make([]Result, len(checks))}, nil
+	r.cacheDir = newCacheDir(r.tempDir)
+	return r, nil
 }
 
-func (r *runner[D]) close() { os.RemoveAll(r.tempDir) }
+// newCacheDir returns a directory for private copies of the driver file that is
+// the run's own, since hardly a build is tested twice. The user's cache is
+// better than the temporary directory, which may forbid execution.
+func newCacheDir(tempDir string) string {
+	base, err := os.UserCacheDir()
+	if err == nil {
+		base = filepath.Join(base, "keyway")
+		err = os.MkdirAll(base, 0o700)
+	}
+	var dir string
+	if err == nil {
+		dir, err = os.MkdirTemp(base, "run-")
+	}
+	if err != nil {
+		return filepath.Join(tempDir, "staged")
+	}
+	return dir
+}
+
+func (r *runner[D]) close() {
+	os.RemoveAll(r.tempDir)
+	os.RemoveAll(r.cacheDir)
+}
+
+// ValidateOptions returns what is wrong with options before anything is done
+// for them, as Run would: a *UsageError, or an error about the suite itself. It
+// does not look at File.
+func (s *Suite[D]) ValidateOptions(o Options) error {
+	if err := s.Validate(); err != nil {
+		return fmt.Errorf("the suite is not sound: %w", err)
+	}
+	if err := o.Config.Validate(); err != nil {
+		return &UsageError{err.Error()}
+	}
+	if err := s.checkOptions(o.Config.Suite); err != nil {
+		return &UsageError{"options of the suite: " + err.Error()}
+	}
+	if s.NeedsDSN && o.Config.DSN == "" {
+		return &UsageError{"no DSN to test with"}
+	}
+	all := s.All()
+	for _, p := range slices.Concat(o.Run, o.Disable) {
+		if !slices.ContainsFunc(all, func(c Check[D]) bool { return Matches(p, c.ID) }) {
+			return &UsageError{fmt.Sprintf("no check matches %q", p)}
+		}
+	}
+	return nil
+}
 
 func (s *Suite[D]) checkOptions(raw json.RawMessage) error {
 	if s.CheckOptions != nil {
@@ -143,36 +186,36 @@ func (s *Suite[D]) checkOptions(raw json.RawMessage) error {
 
 // selectChecks returns the checks that patterns mean, in the suite's order,
 // led by those without which no other can run.
-func (s *Suite[D]) selectChecks(patterns []string) ([]Check[D], error) {
-	all := s.All()
+func selectChecks[D any](all []Check[D], patterns []string) []Check[D] {
 	if len(patterns) == 0 {
-		return all, nil
+		return all
 	}
-	for _, p := range patterns {
-		if !slices.ContainsFunc(all, func(c Check[D]) bool { return Matches(p, c.ID) }) {
-			return nil, &UsageError{fmt.Sprintf("no check matches %q; drivercheck checks lists them", p)}
-		}
-	}
-	return slices.DeleteFunc(all, func(c Check[D]) bool {
-		return !strings.HasPrefix(c.ID, fileFamily) && !slices.ContainsFunc(patterns, func(p string) bool { return Matches(p, c.ID) })
-	}), nil
+	return slices.DeleteFunc(slices.Clone(all), func(c Check[D]) bool { return !c.isFile() && !matchesAny(patterns, c.ID) })
+}
+
+// isFile tells whether the check is one of those without which no other can
+// run.
+func (c Check[D]) isFile() bool { return strings.HasPrefix(c.ID, fileFamily) }
+
+func matchesAny(patterns []string, id string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool { return Matches(p, id) })
 }
 
 // describeFile reads name and version from the file's bytes. A file that is no
 // driver has none; why, is for the load check to say.
 func describeFile(file string) (DriverInfo, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return DriverInfo{}, err
+	}
+	if !info.Mode().IsRegular() { // a FIFO would wait to be opened
+		return DriverInfo{}, &UsageError{file + " is not a regular file"}
+	}
 	f, err := os.Open(file)
 	if err != nil {
 		return DriverInfo{}, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return DriverInfo{}, err
-	}
-	if !info.Mode().IsRegular() {
-		return DriverInfo{}, &UsageError{file + " is not a regular file"}
-	}
 	h := sha256.New()
 	if _, err := io.Copy(h, f); err != nil {
 		return DriverInfo{}, err
@@ -195,9 +238,9 @@ func (r *runner[D]) run(ctx context.Context) {
 	}
 	// The first checks tell whether the file loads at all.
 	first := 0
-	for ; first < len(r.checks) && strings.HasPrefix(r.checks[first].ID, fileFamily); first++ {
+	for ; first < len(r.checks) && r.checks[first].isFile(); first++ {
 		r.one(ctx, first, do)
-		if res := r.res[first]; res.Status != Pass {
+		if res := r.res[first]; ctx.Err() == nil && res.Status != Pass {
 			r.skip(first+1, "the driver file does not load: see "+res.ID)
 			return
 		}
@@ -224,17 +267,19 @@ func (r *runner[D]) one(ctx context.Context, i int, do func(context.Context, Che
 	var o Outcome
 	switch {
 	case ctx.Err() != nil:
-		o = Outcome{Status: NotRun, Messages: []string{"the run was interrupted"}}
-	case !strings.HasPrefix(c.ID, fileFamily) && slices.ContainsFunc(r.opts.Disable, func(p string) bool { return Matches(p, c.ID) }):
+		o = interrupted
+	case !c.isFile() && matchesAny(r.opts.Disable, c.ID):
 		o = Outcome{Status: Disabled}
 	default:
 		o = do(ctx, c)
 		if ctx.Err() != nil && o.Status != Pass {
-			o = Outcome{Status: NotRun, Messages: []string{"the run was interrupted"}}
+			o = interrupted
 		}
 	}
 	r.keep(i, newResult(c, o))
 }
+
+var interrupted = Outcome{Status: NotRun, Messages: []string{"the run was interrupted"}}
 
 func (r *runner[D]) skip(from int, why string) {
 	for i := from; i < len(r.checks); i++ {
@@ -259,8 +304,10 @@ func (r *runner[D]) progress(res *Result) {
 	}
 }
 
-func (r *runner[D]) finish() *Report {
+func (r *runner[D]) finish(interrupted bool) *Report {
 	r.report.Checks = r.res
+	r.report.Interrupted = interrupted
+	r.report.Problems = append(r.report.Problems, idleWaivers(r.opts.Config.Waivers, r.res)...)
 	r.report.summarize()
 	return r.report
 }

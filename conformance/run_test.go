@@ -1,3 +1,5 @@
+//go:build unix
+
 package conformance_test
 
 import (
@@ -90,6 +92,9 @@ func TestEveryStatus(t *testing.T) {
 	assert.Contains(t, result(t, r, "t/setup").Message, "could not make a table: file already closed")
 	assert.Equal(t, "it failed", result(t, r, "do/fail").Message)
 	assert.Equal(t, "known", result(t, r, "do/fail").Waiver.Reason)
+	assert.Equal(t, conformance.Fail, result(t, r, "do/fail").WaivedStatus)
+	assert.Positive(t, result(t, r, "file/loads").DurationMS)
+	assert.Equal(t, len(r.Checks), r.Total)
 
 	pid, err := os.ReadFile(child)
 	require.NoError(t, err)
@@ -109,13 +114,17 @@ func gone(pid int) bool {
 }
 
 func TestNothingIsLeft(t *testing.T) {
-	temp := t.TempDir()
+	file := goodWidget(t)
+	temp, cache := t.TempDir(), t.TempDir()
 	t.Setenv("TMPDIR", temp)
-	_, err := conformance.Run(t.Context(), suite(), options(goodWidget(t), "t", "do/panic-elsewhere", "do/hang"))
+	t.Setenv("XDG_CACHE_HOME", cache)
+	_, err := conformance.Run(t.Context(), suite(), options(file, "t", "do/panic-elsewhere", "do/hang"))
 	require.NoError(t, err)
-	left, err := os.ReadDir(temp)
-	require.NoError(t, err)
-	assert.Empty(t, left)
+	for _, dir := range []string{temp, filepath.Join(cache, "keyway")} {
+		left, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		assert.Empty(t, left, dir)
+	}
 }
 
 func TestInterrupted(t *testing.T) {
@@ -135,6 +144,10 @@ func TestInterrupted(t *testing.T) {
 	require.NotNil(t, r)
 	assert.Equal(t, conformance.NotRun, statuses(r)["do/hang"])
 	assert.False(t, r.OK())
+	assert.True(t, r.Interrupted)
+	for _, c := range r.Checks {
+		assert.NotContains(t, c.Message, "does not load")
+	}
 	assert.Less(t, time.Since(start), 30*time.Second)
 	left, err := os.ReadDir(temp)
 	require.NoError(t, err)
@@ -170,6 +183,7 @@ func TestSelectionAndWaivers(t *testing.T) {
 		r, err := conformance.Run(t.Context(), suite(), o)
 		require.NoError(t, err)
 		assert.True(t, r.OK(), "%+v", r.Summary)
+		assert.False(t, r.Conforms(), "not everything was tested")
 		assert.Equal(t, "file/readable", r.Checks[0].ID)
 	})
 	t.Run("a waiver that matches nothing", func(t *testing.T) {
@@ -196,10 +210,28 @@ func TestSelectionAndWaivers(t *testing.T) {
 		assert.Equal(t, conformance.SuiteError, statuses(r)["t/setup"])
 		assert.False(t, r.OK())
 	})
-	t.Run("only disabled and unsupported checks", func(t *testing.T) {
-		r := &conformance.Report{Checks: []conformance.Result{{Status: conformance.Unsupported}},
-			Summary: map[conformance.Status]int{conformance.Unsupported: 1}}
-		assert.False(t, r.OK(), "nothing was shown")
+	t.Run("nothing but loading is shown", func(t *testing.T) {
+		o := options(file, "do/nothing", "t/unsupported")
+		o.Disable = []string{"do"}
+		r, err := conformance.Run(t.Context(), suite(), o)
+		require.NoError(t, err)
+		assert.False(t, r.OK())
+	})
+	t.Run("a waiver of what does not apply", func(t *testing.T) {
+		o := options(file, "do/nothing", "t/unsupported")
+		o.Config.Waivers = []conformance.Waiver{good("t/unsupported")}
+		r, err := conformance.Run(t.Context(), suite(), o)
+		require.NoError(t, err)
+		assert.False(t, r.OK())
+		require.Len(t, r.Problems, 1)
+		assert.Contains(t, r.Problems[0], "unsupported; remove it")
+	})
+	t.Run("a FIFO", func(t *testing.T) {
+		fifo := filepath.Join(t.TempDir(), "fifo.so")
+		require.NoError(t, syscall.Mkfifo(fifo, 0o600))
+		_, err := conformance.Run(t.Context(), suite(), options(fifo))
+		var usage *conformance.UsageError
+		require.ErrorAs(t, err, &usage)
 	})
 	t.Run("options that the suite has not", func(t *testing.T) {
 		o := options(file)

@@ -191,9 +191,13 @@ func (t *T) report(s Status, format string, args ...any) {
 
 // Outcome is what a check found.
 type Outcome struct {
-	Status   Status
-	Messages []string // evidence, or the reason; empty when it passed
-	Logs     []string
+	// Status is what became of the check.
+	Status Status
+	// Messages are the evidence or the reason; empty when it passed.
+	Messages []string
+	// Logs are the lines of T.Logf.
+	Logs []string
+	// Duration is the time from the beginning to the end of the check.
 	Duration time.Duration
 }
 

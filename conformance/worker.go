@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/keyway-go/keyway/internal/procgroup"
 	"github.com/keyway-go/keyway/loader"
@@ -26,6 +27,7 @@ type job struct {
 	DSN      string          `json:"dsn"`
 	Options  json.RawMessage `json:"options,omitempty"`
 	Limits   Limits          `json:"limits"`
+	CacheDir string          `json:"cache_dir"`
 	Result   string          `json:"result"`
 }
 
@@ -66,23 +68,29 @@ func (s *Suite[D]) work(j job) Outcome {
 		if c.ID != j.Check {
 			continue
 		}
+		start := time.Now()
 		subject := &Subject[D]{File: j.File}
 		if !c.unloaded {
-			loaded, err := s.load(context.Background(), j.File)
+			loaded, err := s.load(context.Background(), j.File, j.CacheDir)
 			if err != nil {
-				return loadOutcome(err)
+				return loadOutcome(err, time.Since(start))
 			}
 			subject = loaded
 		}
+		loading := time.Since(start)
 		subject.DSN, subject.Options = j.DSN, j.Options
-		return c.Do(context.Background(), subject, j.Limits)
+		o := c.Do(context.Background(), subject, j.Limits)
+		if c.ID == loadsID {
+			o.Duration = loading
+		}
+		return o
 	}
 	return Outcome{Status: SuiteError, Messages: []string{"this program's suite has no check " + j.Check}}
 }
 
 // load takes the driver file through the loader's stages.
-func (s *Suite[D]) load(ctx context.Context, file string) (*Subject[D], error) {
-	l, err := loader.For(s.Contract, loader.Config{FollowLinks: true})
+func (s *Suite[D]) load(ctx context.Context, file, cacheDir string) (*Subject[D], error) {
+	l, err := loader.For(s.Contract, loader.Config{FollowLinks: true, CacheDir: cacheDir})
 	if err != nil {
 		return nil, err
 	}
@@ -94,12 +102,12 @@ func (s *Suite[D]) load(ctx context.Context, file string) (*Subject[D], error) {
 }
 
 // loadOutcome says why the file did not load, a line each.
-func loadOutcome(err error) Outcome {
+func loadOutcome(err error, took time.Duration) Outcome {
 	var le *loader.LoadError
 	if !errors.As(err, &le) {
 		return Outcome{Status: SuiteError, Messages: []string{err.Error()}}
 	}
-	o := Outcome{Status: Fail, Messages: []string{"the driver file was refused at stage " + string(le.Stage), "wanted: " + le.Wanted, "found: " + le.Found}}
+	o := Outcome{Status: Fail, Duration: took, Messages: []string{"the driver file was refused at stage " + string(le.Stage), "wanted: " + le.Wanted, "found: " + le.Found}}
 	if le.Remedy != "" {
 		o.Messages = append(o.Messages, "remedy: "+le.Remedy)
 	}
@@ -142,14 +150,15 @@ func writeOutcome(file string, o Outcome) error {
 // loaded once, by the first check that needs it.
 func (r *runner[D]) inProcess() func(context.Context, Check[D]) Outcome {
 	load := sync.OnceValues(func() (*Subject[D], error) {
-		return r.suite.load(context.Background(), r.opts.File)
+		return r.suite.load(context.Background(), r.opts.File, r.cacheDir)
 	})
 	return func(ctx context.Context, c Check[D]) Outcome {
+		start := time.Now()
 		subject := Subject[D]{File: r.opts.File}
 		if !c.unloaded {
 			loaded, err := load()
 			if err != nil {
-				return loadOutcome(err)
+				return loadOutcome(err, time.Since(start))
 			}
 			subject = *loaded
 		}

@@ -68,6 +68,9 @@ var exactStates = map[string]Code{
 	"25006": ReadOnly,
 	"40001": SerializationFailure,
 	"40002": ConstraintViolation,
+	// The outcome is unknown: trying again, as after other failures of its
+	// class, could do it twice.
+	"40003": Connection,
 	"40P01": Deadlock,   // PostgreSQL
 	"42501": Permission, // PostgreSQL
 	"42601": Syntax,     // PostgreSQL
@@ -79,6 +82,12 @@ var exactStates = map[string]Code{
 	"42S22": UndefinedObject,
 	"42701": DuplicateObject,
 	"42710": DuplicateObject,
+	"42712": DuplicateObject,
+	"42723": DuplicateObject,
+	"42P03": DuplicateObject,
+	"42P04": DuplicateObject,
+	"42P05": DuplicateObject,
+	"42P06": DuplicateObject,
 	"42P07": DuplicateObject,
 	"42S01": DuplicateObject,
 	"55P03": LockTimeout, // PostgreSQL
@@ -86,6 +95,8 @@ var exactStates = map[string]Code{
 	"57P01": Connection,
 	"57P02": Connection,
 	"57P03": Connection,
+	"57P04": Connection,
+	"57P05": Connection,
 	"70100": Canceled, // MySQL
 	"HYT00": LockTimeout,
 }

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -49,6 +50,7 @@ type Manifest struct {
 
 // ContractRef names a contract and the versions of it that a driver accepts.
 type ContractRef struct {
+	// Name is the contract's.
 	Name string `json:"name"`
 	// Version is a constraint such as "^1.2". Its grammar is the host's
 	// (github.com/Masterminds/semver); here it must only be there.
@@ -98,6 +100,9 @@ func (m Manifest) Validate() error {
 	if strings.TrimSpace(m.Contract.Version) == "" {
 		check("contract.version", errors.New(`is empty; give the versions that the driver accepts, such as "^1.0"`))
 	}
+	check("description", checkLine(m.Description))
+	check("license", checkLine(m.License))
+	check("homepage", checkLine(m.Homepage))
 	for i, a := range m.Aliases {
 		check(fmt.Sprintf("aliases[%d]", i), checkName(a))
 		if a == m.Name || slices.Contains(m.Aliases[:i], a) {
@@ -140,6 +145,14 @@ func checkVersion(version string) error {
 	}
 	if !versionPattern.MatchString(version) {
 		return fmt.Errorf("%q is not a semantic version such as 1.2.0", clip(version))
+	}
+	return nil
+}
+
+// checkLine refuses what could repaint the terminal that it is shown on.
+func checkLine(text string) error {
+	if strings.ContainsFunc(text, unicode.IsControl) {
+		return errors.New("has a control character; one line of text is wanted")
 	}
 	return nil
 }

@@ -66,6 +66,8 @@ func TestParseManifestRefuses(t *testing.T) {
 		"leading zero":         {minimal("1.0.0", "1.00.0"), "is not a semantic version"},
 		"no contract":          {`{"name":"x","version":"1.0.0"}`, "contract.name: is missing"},
 		"empty constraint":     {minimal("^1", " "), "contract.version: is empty"},
+		"escape sequence":      {minimal(`"name":"x"`, `"name":"x","description":"a\u001b[2J"`), "description: has a control character"},
+		"two lines":            {minimal(`"name":"x"`, `"name":"x","license":"a\nb"`), "license: has a control character"},
 		"bad alias":            {minimal(`"name":"x"`, `"name":"x","aliases":["A"]`), "aliases[0]: "},
 		"alias is the name":    {minimal(`"name":"x"`, `"name":"x","aliases":["x"]`), `aliases[0]: "x" is given twice`},
 		"alias twice":          {minimal(`"name":"x"`, `"name":"x","aliases":["a","a"]`), `aliases[1]: "a" is given twice`},

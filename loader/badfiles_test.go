@@ -126,7 +126,7 @@ func noPlugins(t *testing.T) map[string]bad {
 		})}, stage: StageInspect, found: "byte order 3"},
 		// A sound plugin for a machine whose tables are not read.
 		"plugin for another machine": {step: step{File: patched(t, good(t), setMachine(elf.EM_S390),
-			replace("GOARCH=amd64", "GOARCH=s390x"))}, stage: StageFit, wanted: "amd64", found: "s390x", remedy: "GOARCH=amd64"},
+			replace("GOARCH=amd64", "GOARCH=s390x"))}, stage: StageFit, wanted: "amd64", found: "s390x", remedy: "for linux/amd64"},
 	}
 	for _, n := range []int{1, 16, 63, 64, 1000, 64 << 10, len(whole) / 2, len(whole) - 4096, len(whole) - 1} {
 		cases[fmt.Sprintf("first %d bytes", n)] = bad{step: step{File: write(t, "cut.so", whole[:n])}, stage: StageInspect}
@@ -145,7 +145,7 @@ func misfits(t *testing.T) map[string]bad {
 		"other flags": {step: step{File: fixture.Build(t, flagged)}, stage: StageFit, driver: "flagged",
 			wanted: fmt.Sprintf("-trimpath %v", trimpath), found: fmt.Sprint(!trimpath), remedy: "-trimpath"},
 		"other Go version": {step: step{File: patched(t, good(t), replace(version, another))}, stage: StageFit, driver: "good",
-			wanted: "go version " + version, found: another, remedy: "GOTOOLCHAIN=" + version},
+			wanted: "go version " + version, found: another, remedy: "with " + version},
 		"other version of a dependency": {step: step{File: otherContract(t)}, stage: StageFit, driver: "dependent",
 			wanted: fixture.ContractModule, found: "v1.9.0"},
 	}
@@ -257,6 +257,10 @@ var badCode = []struct {
 		bad{wanted: "newdriver-othername", found: `"imposter"`, remedy: "driver.json"}},
 	{"changed manifest", complete + "func init() { DriverManifest = \"{}\" }\n\nfunc NewDriver() Contract { return own{} }",
 		bad{wanted: "the DriverManifest that the file holds", found: "changed", remedy: "do not assign"}},
+	{"Goexit", "import \"runtime\"\n" + complete + "func NewDriver() Contract { runtime.Goexit(); return nil }",
+		bad{wanted: "NewDriver that returns", found: "a call of runtime.Goexit", remedy: "author"}},
+	{"init Goexit", "import \"runtime\"\n\nfunc init() { runtime.Goexit() }\n\nfunc NewDriver() int { return 0 }",
+		bad{stage: StageOpen, wanted: "init functions that return", found: "a call of runtime.Goexit"}},
 	{"init panics", "func init() { panic(\"in init\") }\n\nfunc NewDriver() int { return 0 }",
 		bad{stage: StageOpen, wanted: "init functions that return", found: "a panic: in init", is: "panic"}},
 }

@@ -2,8 +2,8 @@ package loader
 
 import (
 	"fmt"
+	"log/slog"
 	"reflect"
-	"runtime/debug"
 	"slices"
 
 	"github.com/keyway-go/keyway/contract"
@@ -82,17 +82,11 @@ func bindNewDriver[D any](s symbols) (func() D, error) {
 		"return the contract's Driver, an alias, and not an interface or a type of your own", nil)
 }
 
-// callNewDriver makes a driver and asks its name, and recovers from a panic of
-// either.
+// callNewDriver makes a driver and asks its name.
 func callNewDriver[D any](newDriver func() D) (value D, name string, err error) {
-	during := "NewDriver"
-	defer func() {
-		if v := recover(); v != nil {
-			err = bindFault(during+" that returns", fmt.Sprintf("a panic: %v", v), "report this to the driver's author",
-				&PanicError{Value: v, Stack: debug.Stack()})
-		}
-	}()
-	value = newDriver()
+	if ended := contain(func() { value = newDriver() }); ended != nil {
+		return value, "", doesNotReturn("NewDriver", ended)
+	}
 	if isNil(value) {
 		return value, "", bindFault("a driver from NewDriver", "nil", "report this to the driver's author", nil)
 	}
@@ -100,8 +94,26 @@ func callNewDriver[D any](newDriver func() D) (value D, name string, err error) 
 	if !ok {
 		return value, "", bindFault("a driver with a method Name() string", typeOf(value), "add the method to the contract's Driver", nil)
 	}
-	during = "Name"
-	return value, named.Name(), nil
+	if ended := contain(func() { name = named.Name() }); ended != nil {
+		return value, "", doesNotReturn("Name", ended)
+	}
+	return value, name, nil
+}
+
+func doesNotReturn(function string, ended error) error {
+	return bindFault(function+" that returns", "a "+ended.Error(), "report this to the driver's author", ended)
+}
+
+// giveLogger hands a logger, if there is one, to a driver that takes one.
+func giveLogger(driver any, log *slog.Logger) error {
+	setter, ok := driver.(contract.LoggerSetter)
+	if !ok || log == nil {
+		return nil
+	}
+	if ended := contain(func() { setter.SetLogger(log) }); ended != nil {
+		return doesNotReturn("SetLogger", ended)
+	}
+	return nil
 }
 
 // isNil also finds a nil pointer, map, func and so on inside of an interface.

@@ -28,7 +28,12 @@ func fit(driver *inspect.Facts) error {
 	e := &LoadError{Stage: StageFit, Misfits: misfits, Remedy: first.Remedy,
 		Wanted: strings.TrimSpace(first.Subject + " " + first.Host),
 		Found:  fmt.Sprintf("%s in the driver file (%s)", cmp.Or(first.Driver, "none"), first.Cause)}
-	if first.Kind != inspect.KindBuildMode {
+	switch first.Kind {
+	case inspect.KindBuildMode:
+	case inspect.KindHost:
+		e.Wanted = "a program that can load plugins"
+		e.Found = first.Host + " in this program (" + first.Cause + ")"
+	default:
 		e.Wanted += ", as in this program"
 	}
 	if more := len(misfits) - 1; more > 0 {

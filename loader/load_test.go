@@ -5,6 +5,7 @@ package loader
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -220,8 +221,8 @@ func (s *syncBuffer) Bytes() []byte {
 func TestDriverTakesNoLock(t *testing.T) {
 	l := newLoader(t, Config{})
 	want := load(t, l, good(t))
-	l.loading.Lock()
-	defer l.loading.Unlock()
+	require.NoError(t, l.begin(t.Context()))
+	defer l.end()
 	l.drivers.mu.Lock()
 	defer l.drivers.mu.Unlock()
 	found := make(chan *Driver[contract.Driver], 2)
@@ -240,6 +241,65 @@ func TestDriverTakesNoLock(t *testing.T) {
 		}
 	}
 	require.Zero(t, testing.AllocsPerRun(100, func() { l.Driver("good") }))
+}
+
+// A file that takes for ever holds up nobody who does not want to wait.
+func TestWaitingEndsWithItsContext(t *testing.T) {
+	l := newLoader(t, Config{})
+	require.NoError(t, l.begin(t.Context()))
+	defer l.end()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, err := l.LoadFile(ctx, good(t))
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	_, err = l.Load(ctx, "good")
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
+func TestExamineRunsNothing(t *testing.T) {
+	l := newLoader(t, Config{})
+	d, err := l.Examine(t.Context(), good(t))
+	require.NoError(t, err)
+	require.Equal(t, "good", d.Manifest.Name)
+	require.Nil(t, d.New)
+	_, loaded := l.Driver("good")
+	require.False(t, loaded)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = l.Examine(ctx, good(t))
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+// listening is a driver that takes a logger.
+type listening struct{ log *slog.Logger }
+
+func (l *listening) SetLogger(log *slog.Logger) { l.log = log }
+
+type deaf struct{}
+
+func (deaf) SetLogger(*slog.Logger) { panic("no") }
+
+func TestLoggerIsHandedOn(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	d := &listening{}
+	require.NoError(t, giveLogger(d, log))
+	require.Same(t, log, d.log)
+	require.NoError(t, giveLogger(&d, log), "a driver that takes none")
+	require.NoError(t, giveLogger(deaf{}, nil), "nothing to hand on")
+	require.Equal(t, "SetLogger that returns", refusedIn(t, giveLogger(deaf{}, log), StageBind).Wanted)
+}
+
+func TestOpenFaults(t *testing.T) {
+	const file = "/cache/x.so"
+	for text, want := range map[string]struct{ found, remedy string }{
+		`plugin.Open("/cache/x"): plugin was built with a different version of package fmt`: {"plugin was built with a different version of package fmt", "drivercheck build"},
+		`plugin.Open("/cache/x.so"): /cache/x.so: failed to map segment from shared object`: {"failed to map segment from shared object", "noexec"},
+		`plugin.Open("/cache/x.so"): /cache/x.so: cannot enable executable stack`:           {"cannot enable executable stack", "drivercheck build"},
+	} {
+		le := refusedIn(t, refusedByRuntime(file, errors.New(text)), StageOpen)
+		require.Equal(t, want.found, le.Found)
+		require.Contains(t, le.Remedy, want.remedy)
+	}
 }
 
 func TestLoadEndsWithItsContext(t *testing.T) {
@@ -288,6 +348,8 @@ func TestOpenDB(t *testing.T) {
 
 	_, err = l.OpenDB(t.Context(), "good", "bad: secret")
 	require.EqualError(t, err, "driver good: open: not a DSN")
+	_, err = l.OpenDB(t.Context(), "good", "nil")
+	require.EqualError(t, err, "driver good: open: OpenConnector returned neither a connector nor an error")
 	_, err = l.OpenDB(t.Context(), "missing", "dsn")
 	refused(t, err, StageFind)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"sync"
 
 	"github.com/keyway-go/keyway/contract"
 	"github.com/keyway-go/keyway/loader/inspect"
@@ -31,7 +30,8 @@ type Config struct {
 	// FollowLinks accepts a symbolic link as a driver file. Links in the
 	// directories above it are always followed.
 	FollowLinks bool
-	// Logger is told of each driver that loads or fails; nil means nobody.
+	// Logger is told of each driver that loads or fails, and is handed to
+	// drivers that implement contract.LoggerSetter; nil means nobody.
 	Logger *slog.Logger
 }
 
@@ -43,7 +43,9 @@ type Loader[D any] struct {
 	versions versions
 	log      *slog.Logger
 
-	loading sync.Mutex // one file goes through the stages at a time
+	// loading holds a value while a file goes through the stages: one at a
+	// time, and a caller that waits can give up.
+	loading chan struct{}
 	drivers registry[D]
 }
 
@@ -96,19 +98,22 @@ func For[D any](c *contract.Contract[D], cfg Config) (*Loader[D], error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Loader[D]{contract: c, cfg: cfg, versions: v, log: log}, nil
+	return &Loader[D]{contract: c, cfg: cfg, versions: v, log: log, loading: make(chan struct{}, 1)}, nil
 }
 
 // Load returns the driver of a name, from the registry or else from the best
 // file in Config.Dirs: the one of the highest version that Config.Versions
 // allows, and among equals the one of the earlier directory. An error is a
-// *LoadError, or ctx.Err() if ctx ended between two stages.
+// *LoadError, or ctx.Err() if ctx ended while this call waited for another one
+// to load, or between two stages.
 func (l *Loader[D]) Load(ctx context.Context, name string) (*Driver[D], error) {
 	if d, ok := l.Driver(name); ok {
 		return d, nil
 	}
-	l.loading.Lock()
-	defer l.loading.Unlock()
+	if err := l.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer l.end()
 	if d, ok := l.Driver(name); ok {
 		return d, nil
 	}
@@ -124,12 +129,14 @@ func (l *Loader[D]) Load(ctx context.Context, name string) (*Driver[D], error) {
 // are loaded already gives the driver that was made from them. Errors are those
 // of [Loader.Load].
 func (l *Loader[D]) LoadFile(ctx context.Context, path string) (*Driver[D], error) {
-	l.loading.Lock()
-	defer l.loading.Unlock()
-	path, err := filepath.Abs(path)
+	path, err := absolute(path)
 	if err != nil {
 		return nil, l.failed(ctx, "", path, err)
 	}
+	if err := l.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer l.end()
 	return l.pipeline(ctx, "", path)
 }
 
@@ -137,15 +144,41 @@ func (l *Loader[D]) LoadFile(ctx context.Context, path string) (*Driver[D], erro
 // nothing of it. It returns what is known of the file; New and Value of the
 // result are nil. Errors are those of [Loader.Load].
 func (l *Loader[D]) Examine(ctx context.Context, path string) (*Driver[D], error) {
-	path, err := filepath.Abs(path)
-	if err != nil {
+	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	path, err := absolute(path)
+	if err != nil {
+		return nil, l.failed(ctx, "", path, err)
 	}
 	c, err := l.examine("", path)
 	if err != nil {
 		return nil, l.failed(ctx, "", path, err)
 	}
 	return &Driver[D]{Manifest: c.manifest, File: path, SHA256: c.sum(), Facts: c.facts}, nil
+}
+
+// begin waits for its turn to load, until ctx ends.
+func (l *Loader[D]) begin(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case l.loading <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (l *Loader[D]) end() { <-l.loading }
+
+func absolute(path string) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return path, &LoadError{Stage: StageAdmit, Wanted: "a path", Found: err.Error(), Remedy: "give an absolute path", Err: err}
+	}
+	return abs, nil
 }
 
 // Driver returns the current driver of a name if it is loaded. It takes no
@@ -199,7 +232,11 @@ func (l *Loader[D]) run(ctx context.Context, c *candidate) (*Driver[D], error) {
 	if err != nil {
 		return nil, err
 	}
-	return bind[D](symbols, c.manifest, c.facts)
+	d, err := bind[D](symbols, c.manifest, c.facts)
+	if err != nil {
+		return nil, err
+	}
+	return d, giveLogger(d.Value, l.cfg.Logger)
 }
 
 // candidate is a driver file that may be loaded.

@@ -3,7 +3,6 @@ package loader
 import (
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"strings"
 	"sync"
 )
@@ -50,7 +49,7 @@ func open(file, pluginPath, sum string) (symbols, error) {
 	}
 	// Whatever happens, this path is taken from now on.
 	plugins.byPath[pluginPath] = sum
-	s, err := openRecovered(file)
+	s, err := openContained(file)
 	if err != nil {
 		kept := *err
 		plugins.bySum[sum] = openResult{err: &kept}
@@ -60,35 +59,28 @@ func open(file, pluginPath, sum string) (symbols, error) {
 	return s, nil
 }
 
-func openRecovered(file string) (s symbols, failure *LoadError) {
-	defer func() {
-		if v := recover(); v != nil {
-			failure = &LoadError{Stage: StageOpen, Wanted: "init functions that return",
-				Found:  fmt.Sprintf("a panic: %v", v),
-				Remedy: "report this to the driver's author: init must not panic; the file is not opened again before the program restarts",
-				Err:    &PanicError{Value: v, Stack: debug.Stack()}}
-		}
-	}()
-	s, err := openPlugin(file)
+func openContained(file string) (s symbols, failure *LoadError) {
+	var err error
+	if ended := contain(func() { s, err = openPlugin(file) }); ended != nil {
+		return nil, &LoadError{Stage: StageOpen, Wanted: "init functions that return", Found: "a " + ended.Error(),
+			Remedy: "report this to the driver's author; the file is not opened again before the program restarts", Err: ended}
+	}
 	if err != nil {
-		return nil, &LoadError{Stage: StageOpen, Wanted: "a plugin that the runtime accepts",
-			Found:  strings.TrimPrefix(err.Error(), fmt.Sprintf("plugin.Open(%q): ", strings.TrimSuffix(file, ".so"))),
-			Remedy: openRemedy, Err: err}
+		return nil, refusedByRuntime(file, err)
 	}
 	return s, nil
 }
 
-// PanicError is a panic of a driver's code that was recovered.
-type PanicError struct {
-	Value any
-	Stack []byte
-}
-
-// Error returns the value of the panic in words, without the stack.
-func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
-
-// Unwrap returns the value if the code panicked with an error.
-func (e *PanicError) Unwrap() error {
-	err, _ := e.Value.(error)
-	return err
+// refusedByRuntime puts an error of the runtime or of the dynamic linker in words.
+func refusedByRuntime(file string, err error) *LoadError {
+	found := err.Error()
+	for _, name := range []string{file, strings.TrimSuffix(file, ".so")} {
+		found = strings.TrimPrefix(found, fmt.Sprintf("plugin.Open(%q): ", name))
+	}
+	found = strings.TrimPrefix(found, file+": ")
+	remedy := openRemedy
+	if strings.Contains(found, "failed to map segment") {
+		remedy = "set loader.Config.CacheDir to a directory on a file system that is not mounted noexec"
+	}
+	return &LoadError{Stage: StageOpen, Wanted: "a plugin that the runtime accepts", Found: found, Remedy: remedy, Err: err}
 }

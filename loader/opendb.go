@@ -36,5 +36,9 @@ func (s *SQL) OpenDB(ctx context.Context, name, dsn string) (*sql.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("driver %s: open: %w", name, err)
 	}
+	if isNil(connector) {
+		// database/sql would find out at the first query, by a panic.
+		return nil, fmt.Errorf("driver %s: open: OpenConnector returned neither a connector nor an error", name)
+	}
 	return sql.OpenDB(connector), nil
 }

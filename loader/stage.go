@@ -3,6 +3,7 @@ package loader
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -33,6 +34,13 @@ func writeStaged(path string, content []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
+	dir, err := os.Stat(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	if err := onlyOurs(dir); err != nil {
+		return fmt.Errorf("%s: %w", filepath.Dir(path), err)
+	}
 	// A copy that is there is compared, not trusted: this costs less than
 	// hashing it.
 	if same, err := hasContent(path, content); err != nil || same {
@@ -61,7 +69,8 @@ func hasContent(path string, content []byte) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if !info.Mode().IsRegular() || info.Size() != int64(len(content)) {
+	// Whoever could write to the file could change what runs.
+	if !info.Mode().IsRegular() || info.Size() != int64(len(content)) || info.Mode().Perm()&0o222 != 0 || onlyOurs(info) != nil {
 		return false, nil
 	}
 	f, err := os.Open(path)

@@ -112,6 +112,42 @@ func TestStageRewrites(t *testing.T) {
 	}
 }
 
+// A copy is private only where nobody else can write.
+func TestStageIsPrivate(t *testing.T) {
+	shared := t.TempDir()
+	require.NoError(t, os.Chmod(shared, 0o777))
+	_, err := stageOf(t, "content", shared)
+	require.Contains(t, refusedIn(t, err, StageStage).Found, "others may write to it")
+
+	for name, open := range map[string]fs.FileMode{"own write bit": 0o700, "group write bit": 0o520} {
+		cache := t.TempDir()
+		path, err := stageOf(t, "content", cache)
+		require.NoError(t, err, name)
+		require.NoError(t, os.Chmod(path, open))
+		before := inode(t, path)
+		_, err = stageOf(t, "content", cache)
+		require.NoError(t, err, name)
+		require.NotEqual(t, before, inode(t, path), name)
+		require.Equal(t, fs.FileMode(0o500), mode(t, path), name)
+	}
+
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to give files away")
+	}
+	const nobody = 65534
+	given := t.TempDir()
+	path, err := stageOf(t, "content", given)
+	require.NoError(t, err)
+	require.NoError(t, os.Chown(path, nobody, nobody))
+	before := inode(t, path)
+	_, err = stageOf(t, "content", given)
+	require.NoError(t, err)
+	require.NotEqual(t, before, inode(t, path))
+	require.NoError(t, os.Chown(given, nobody, nobody))
+	_, err = stageOf(t, "content", given)
+	require.Contains(t, refusedIn(t, err, StageStage).Found, "belongs to user 65534")
+}
+
 func TestStageCannotWrite(t *testing.T) {
 	// Of root too.
 	file := write(t, "file", []byte("x"))

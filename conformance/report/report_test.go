@@ -21,13 +21,13 @@ func sample() *conformance.Report {
 			{ID: "tx/commit", Level: conformance.Must, Status: conformance.Pass, DurationMS: 3.2, Rule: "Commit commits.", Source: "driver.Tx"},
 			{ID: "tx/read-only", Level: conformance.Must, Status: conformance.Fail, Message: "wanted an error\nfound <nil>",
 				Logs: []string{"one", "two"}, Rule: "Read-only is kept.", Source: "driver.TxOptions"},
-			{ID: "rows/empty", Level: conformance.May, Status: conformance.Waived, Message: "found a row",
+			{ID: "rows/empty", Level: conformance.May, Status: conformance.Waived, Message: "found a row", WaivedStatus: conformance.Fail, Rule: "Empty is empty.", Source: "driver.Rows",
 				Waiver: &conformance.Waiver{Check: "rows/*", Reason: "upstream", URL: "https://example.com/1"}},
 			{ID: "rows/next", Level: conformance.Should, Status: conformance.Unsupported, Message: "no cursor"},
 			{ID: "ctx/a", Level: conformance.Must, Status: conformance.NotRun, Message: "interrupted"},
 			{ID: "ctx/b", Level: conformance.Must, Status: conformance.NotRun, Message: "interrupted"},
 		},
-		Summary: map[conformance.Status]int{},
+		Total: 6, Summary: map[conformance.Status]int{},
 	}
 	for _, s := range conformance.Statuses() {
 		r.Summary[s] = 0
@@ -47,22 +47,25 @@ func TestText(t *testing.T) {
   ctx   2 not-run
 
 fail  tx/read-only (must)
-  rule    Read-only is kept.
-  source  driver.TxOptions
-  found   wanted an error
-          found <nil>
-  log     one
-          two
-  repeat  drivercheck test x --run tx/read-only
+  rule     Read-only is kept.
+  source   driver.TxOptions
+  found    wanted an error
+           found <nil>
+  log      one
+           two
+  repeat   drivercheck test x --run tx/read-only
 
 waived: the driver breaks these rules, and says why
-  rows/empty (may)
-          upstream
-          https://example.com/1
+  rows/empty (may, fail)
+    rule   Empty is empty.
+    source driver.Rows
+    found  found a row
+    reason upstream
+    url    https://example.com/1
 
 unsupported: these rules do not apply to the driver
   rows/next (should)
-          no cursor
+           no cursor
 
 not-run  2 checks: interrupted
 
@@ -70,6 +73,35 @@ problem  a waiver matches no check
 
 tiny 1.0.0 does not conform to sql 1.0.0; 6 checks: 1 pass, 1 fail, 2 not-run, 1 waived, 1 unsupported
 `, b.String())
+}
+
+func TestVerdict(t *testing.T) {
+	verdict := func(change func(r *conformance.Report)) string {
+		r := sample()
+		r.Problems, r.Checks, r.Total = nil, r.Checks[:1], 1
+		change(r)
+		r.Summary = map[conformance.Status]int{}
+		for _, c := range r.Checks {
+			r.Summary[c.Status]++
+		}
+		var b bytes.Buffer
+		report.Text{W: &b}.Write(r)
+		lines := strings.Split(strings.TrimSpace(b.String()), "\n")
+		return lines[len(lines)-1]
+	}
+	assert.Equal(t, "tiny 1.0.0 conforms to sql 1.0.0; 1 check: 1 pass", verdict(func(r *conformance.Report) {}))
+	assert.Equal(t, "tiny 1.0.0 is good as far as it was tested for sql 1.0.0; 1 of 70 checks: 1 pass",
+		verdict(func(r *conformance.Report) { r.Total = 70 }))
+	assert.Equal(t, "tiny 1.0.0 is good as far as it was tested for sql 1.0.0; 2 checks: 1 pass, 1 disabled",
+		verdict(func(r *conformance.Report) {
+			r.Checks, r.Total = append(r.Checks, conformance.Result{ID: "a/b", Status: conformance.Disabled}), 2
+		}))
+	assert.Equal(t, "tiny 1.0.0 does not conform to sql 1.0.0; 1 check: 1 fail",
+		verdict(func(r *conformance.Report) { r.Checks[0].Status = conformance.Fail }))
+	assert.Equal(t, "tiny 1.0.0 does not conform to sql 1.0.0; 1 check: 1 pass",
+		verdict(func(r *conformance.Report) { r.Checks[0].ID = "file/loads" }))
+	assert.Equal(t, "interrupted: nothing is known of tiny 1.0.0 and sql 1.0.0; 1 check: 1 not-run",
+		verdict(func(r *conformance.Report) { r.Checks[0].Status, r.Interrupted = conformance.NotRun, true }))
 }
 
 func TestColor(t *testing.T) {

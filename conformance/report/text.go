@@ -16,6 +16,7 @@ import (
 // rule, source and evidence, and the verdict last, where a reader of a log
 // looks first.
 type Text struct {
+	// W is where to write.
 	W io.Writer
 	// Color writes terminal colours.
 	Color bool
@@ -33,7 +34,7 @@ func (t Text) Write(r *conformance.Report) {
 			t.finding(c)
 		}
 	}
-	t.quiet(r, conformance.Waived, "waived: the driver breaks these rules, and says why")
+	t.waived(r)
 	t.quiet(r, conformance.Unsupported, "unsupported: these rules do not apply to the driver")
 	t.quiet(r, conformance.Disabled, "disabled")
 	t.notRun(r)
@@ -99,14 +100,14 @@ func (t Text) finding(c conformance.Result) {
 // field writes a name and one or more lines beside it.
 func (t Text) field(name, text string) {
 	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
-		fmt.Fprintf(t.W, "  %-7s %s\n", name, printable(line))
+		fmt.Fprintf(t.W, "  %-9s%s\n", name, Printable(line))
 		name = ""
 	}
 }
 
-// printable takes the control characters out of a line that may come from a
-// driver.
-func printable(line string) string {
+// Printable takes the control characters out of a line that may come from a
+// driver, so that it cannot repaint a terminal.
+func Printable(line string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) && r != '\t' {
 			return '?'
@@ -126,11 +127,36 @@ func (t Text) quiet(r *conformance.Report, s conformance.Status, head string) {
 			continue
 		}
 		fmt.Fprintf(t.W, "  %s (%s)\n", c.ID, c.Level)
-		if c.Waiver != nil {
-			t.field("", c.Waiver.Reason+"\n"+c.Waiver.URL)
-		} else if c.Message != "" {
+		if c.Message != "" {
 			t.field("", c.Message)
 		}
+	}
+}
+
+// waived writes the failures that are known. They are failures all the same, so
+// rule, source and evidence stand beside the reason; of a crash, which can fill
+// pages, the first line.
+func (t Text) waived(r *conformance.Report) {
+	if r.Summary[conformance.Waived] == 0 {
+		return
+	}
+	fmt.Fprintf(t.W, "\n%s\n", t.paint(conformance.Waived, "waived: the driver breaks these rules, and says why"))
+	for _, c := range r.Checks {
+		if c.Status != conformance.Waived {
+			continue
+		}
+		fmt.Fprintf(t.W, "  %s (%s, %s)\n", c.ID, c.Level, c.WaivedStatus)
+		found, more, cut := strings.Cut(c.Message, "\n")
+		if cut && strings.Count(more, "\n") > 3 {
+			found += fmt.Sprintf("\n... and %d lines more with --json", 1+strings.Count(more, "\n"))
+		} else {
+			found = c.Message
+		}
+		t.field("  rule", c.Rule)
+		t.field("  source", c.Source)
+		t.field("  found", found)
+		t.field("  reason", c.Waiver.Reason)
+		t.field("  url", c.Waiver.URL)
 	}
 }
 
@@ -147,7 +173,7 @@ func (t Text) notRun(r *conformance.Report) {
 		}
 	}
 	for _, reason := range reasons {
-		fmt.Fprintf(t.W, "\n%s  %d checks: %s\n", t.paint(conformance.NotRun, "not-run"), count[reason], reason)
+		fmt.Fprintf(t.W, "\n%s  %s: %s\n", t.paint(conformance.NotRun, "not-run"), number(count[reason]), reason)
 	}
 }
 
@@ -157,11 +183,27 @@ func (t Text) verdict(r *conformance.Report) string {
 		name = "the driver file"
 	}
 	to := r.Contract.Name + " " + r.Contract.Version
-	tail := fmt.Sprintf("%d checks: %s", len(r.Checks), t.counts(r.Summary))
-	if r.OK() {
+	tail := fmt.Sprintf("%s: %s", number(len(r.Checks)), t.counts(r.Summary))
+	if len(r.Checks) < r.Total {
+		tail = fmt.Sprintf("%d of %s: %s", len(r.Checks), number(r.Total), t.counts(r.Summary))
+	}
+	switch {
+	case r.Interrupted:
+		return fmt.Sprintf("interrupted: nothing is known of %s and %s; %s", name, to, tail)
+	case r.Conforms():
 		return fmt.Sprintf("%s conforms to %s; %s", name, to, tail)
+	case r.OK():
+		return fmt.Sprintf("%s is good as far as it was tested for %s; %s", name, to, tail)
 	}
 	return fmt.Sprintf("%s does not conform to %s; %s", name, to, tail)
+}
+
+// number spells how many checks there are.
+func number(checks int) string {
+	if checks == 1 {
+		return "1 check"
+	}
+	return fmt.Sprintf("%d checks", checks)
 }
 
 // paint colours a text by a status.

@@ -1,6 +1,7 @@
 package gobuild
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -14,10 +15,12 @@ var (
 	valued = []string{"-tags", "-gcflags", "-asmflags"}
 )
 
-// variables are the recorded environment variables that change compiled
-// packages of the standard library.
-var variables = []string{"CGO_ENABLED", "GOOS", "GOARCH", "GOEXPERIMENT", "GOFIPS140",
-	"GO386", "GOAMD64", "GOARM", "GOARM64", "GOMIPS", "GOMIPS64", "GOPPC64", "GORISCV64"}
+// variables are the environment variables that change compiled packages, with
+// the value that stands for one which is not recorded: the go command leaves
+// out what is not set.
+var variables = map[string]string{"GOEXPERIMENT": "", "GOFIPS140": "off",
+	"CGO_ENABLED": "", "GOOS": "", "GOARCH": "", "GO386": "", "GOAMD64": "", "GOARM": "", "GOARM64": "",
+	"GOMIPS": "", "GOMIPS64": "", "GOPPC64": "", "GORISCV64": ""}
 
 // hostFlags returns the flags of the go command with which the host was built,
 // as far as they matter to what it shares with a plugin.
@@ -33,17 +36,16 @@ func hostFlags(host *inspect.Facts) []string {
 	for _, f := range valued {
 		flags = append(flags, f+"="+host.Settings[f])
 	}
-	return flags
+	// Neither matters to what is shared, and both could come from GOFLAGS.
+	return append(flags, "-ldflags=", "-cover=false")
 }
 
 // hostEnv returns the environment variables that go with hostFlags. A driver's
 // own go.mod says what it is made of, whatever workspace is around it.
 func hostEnv(host *inspect.Facts) []string {
 	env := []string{"GOWORK=off"}
-	for _, name := range variables {
-		if v, ok := host.Settings[name]; ok {
-			env = append(env, name+"="+v)
-		}
+	for name, unset := range variables {
+		env = append(env, name+"="+cmp.Or(host.Settings[name], unset))
 	}
 	return env
 }

@@ -41,10 +41,13 @@ type Result struct {
 // Error is a build that failed. Its text is for people: one line, and below it
 // what the go command said.
 type Error struct {
+	// Wanted and Found are what was compared, in words; Remedy is what to do,
+	// or "".
 	Wanted, Found, Remedy string
 	// Output is what the go command printed, or "".
 	Output string
-	Err    error
+	// Err is the cause, or nil.
+	Err error
 }
 
 // Error returns one line without Output.
@@ -134,12 +137,10 @@ func newTool(ctx context.Context, dir string, host *inspect.Facts) (*tool, error
 	if err != nil {
 		return nil, err
 	}
-	// "go1.26.8 X:jsonv2" names experiments, which have a setting of their own.
-	version, _, _ := strings.Cut(strings.TrimSpace(string(out)), " ")
-	wanted, _, _ := strings.Cut(host.GoVersion, " ")
+	version, wanted := inspect.Release(strings.TrimSpace(string(out))), inspect.Release(host.GoVersion)
 	if version != wanted {
 		return nil, &Error{Wanted: wanted + ", with which the host was built", Found: version + " in " + dir,
-			Remedy: "GOTOOLCHAIN=" + wanted + " drivercheck build " + dir}
+			Remedy: "GOTOOLCHAIN=" + wanted + " drivercheck build " + dir + ", or put that release into PATH"}
 	}
 	return t, nil
 }

@@ -42,7 +42,9 @@ func self(t *testing.T) *inspect.Facts {
 
 // The user's environment, and what lies around the module, have no say.
 func TestBuildFitsTheHost(t *testing.T) {
-	t.Setenv("GOFLAGS", "-trimpath -tags=other")
+	t.Setenv("GOFLAGS", "-trimpath -tags=other -ldflags=-pluginpath=other -cover")
+	t.Setenv("GOEXPERIMENT", "jsonv2")
+	t.Setenv("GOFIPS140", "latest")
 	t.Setenv("GOARCH", "s390x")
 	root := t.TempDir()
 	dir := write(t, filepath.Join(root, "a path with spaces"), tiny)
@@ -60,7 +62,7 @@ func TestBuildFitsTheHost(t *testing.T) {
 	require.NoError(t, err)
 	// A test binary does not import plugin and has no fingerprints; its
 	// settings are what counts here.
-	for _, key := range []string{"GOARCH", "-trimpath", "-tags", "-race", "CGO_ENABLED", "GOAMD64"} {
+	for _, key := range []string{"GOARCH", "-trimpath", "-tags", "-race", "-ldflags", "-cover", "CGO_ENABLED", "GOAMD64", "GOEXPERIMENT", "GOFIPS140"} {
 		assert.Equal(t, host.Settings[key], facts.Settings[key], key)
 	}
 	text, err := facts.ManifestText()

@@ -41,7 +41,7 @@ var ErrNoManifest = errors.New("inspect: no DriverManifest")
 // FormatError says why a file, or the manifest in it, cannot be read. Find it
 // with errors.As and act on Kind; the texts are for people.
 type FormatError struct {
-	Kind   FormatKind `json:"kind"`
+	Kind   FormatKind `json:"kind"`             // what to act on
 	Wanted string     `json:"wanted"`           // what a good file has
 	Found  string     `json:"found"`            // what this one has
 	Remedy string     `json:"remedy,omitempty"` // what to do about it, "" if nothing is known

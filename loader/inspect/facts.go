@@ -32,10 +32,11 @@ import (
 // A Facts from [Read] is never changed by this package afterwards; callers that
 // share one must not change it either. Slices and maps are empty, not nil.
 type Facts struct {
-	// GoVersion is the toolchain, as in "go1.26.8" or "go1.26.8 X:jsonv2". It is
+	// GoVersion is the toolchain, as in "go1.26.8" or "go1.26.8-X:jsonv2". It is
 	// "" for a plugin of Go 1.19 or older, which does not record it readably.
 	GoVersion string `json:"go_version"`
 
+	// GOOS and GOARCH are the platform, as in "linux" and "amd64".
 	GOOS   string `json:"goos"`
 	GOARCH string `json:"goarch"`
 
@@ -82,6 +83,7 @@ type Facts struct {
 
 // Module is a module compiled into a binary. The zero value is no module.
 type Module struct {
+	// Path is the module path; the other fields are those of go version -m.
 	Path    string  `json:"path"`
 	Version string  `json:"version"`           // "(devel)" for a main module without version control
 	Sum     string  `json:"sum,omitempty"`     // as in go.sum; "" for a main or a replaced module

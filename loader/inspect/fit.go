@@ -33,7 +33,7 @@ const (
 
 // Misfit is one reason why a driver cannot load into a host.
 type Misfit struct {
-	Kind    Kind   `json:"kind"`
+	Kind    Kind   `json:"kind"`             // what to act on
 	Subject string `json:"subject"`          // what differs: a setting, a module path, "go version"
 	Host    string `json:"host"`             // how the host has it, "" if it has none
 	Driver  string `json:"driver"`           // how the driver has it, "" if it has none
@@ -108,7 +108,7 @@ func platform(p *pair) []Misfit {
 	return []Misfit{p.caused(Misfit{
 		Kind: KindPlatform, Subject: "platform", Host: h, Driver: d,
 		Cause:  "machine code for one platform does not run on another",
-		Remedy: fmt.Sprintf("GOOS=%s GOARCH=%s CGO_ENABLED=1 drivercheck build DIR", p.host.GOOS, p.host.GOARCH),
+		Remedy: likeHost("for " + h),
 	})}
 }
 
@@ -169,14 +169,15 @@ func hasRuntime(p *pair) []Misfit {
 }
 
 func goVersion(p *pair) []Misfit {
-	d, h := p.driver.GoVersion, p.host.GoVersion
+	// Experiments are a setting of their own.
+	d, h := Release(p.driver.GoVersion), Release(p.host.GoVersion)
 	if d == h && d != "" {
 		return nil
 	}
 	return []Misfit{p.caused(Misfit{
 		Kind: KindGoVersion, Subject: "go version", Host: versionText(h), Driver: versionText(d),
 		Cause:  "each Go release has a standard library and a runtime of its own, and a process holds only one",
-		Remedy: withToolchain(h),
+		Remedy: likeHost("with " + versionText(h)),
 	})}
 }
 
@@ -187,13 +188,14 @@ func versionText(v string) string {
 	return v
 }
 
-// withToolchain is the command that builds a driver with the host's release.
-func withToolchain(version string) string {
-	release, _, _ := strings.Cut(version, " ") // experiments may follow
-	if !strings.HasPrefix(release, "go1.") || strings.ContainsAny(release, "-+:") {
-		return "build the driver with the toolchain of the host, by drivercheck build DIR"
+// Release returns the release in a Go version as a binary records it, without
+// the experiments that may follow: "go1.26.8" for "go1.26.8 X:jsonv2" and for
+// "go1.26.8-X:jsonv2".
+func Release(goVersion string) string {
+	if i := strings.Index(goVersion, "X:"); i > 0 {
+		return goVersion[:i-1]
 	}
-	return "GOTOOLCHAIN=" + release + " drivercheck build DIR"
+	return goVersion
 }
 
 // standard is what remains when the files name no cause.

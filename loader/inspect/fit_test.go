@@ -121,13 +121,16 @@ func TestFit(t *testing.T) {
 			d.GoVersion = "go1.25.0"
 			changeStandard(d)
 			d.Packages["golang.org/x/sys/unix"] = Fingerprint{9}
-		}, []is{{KindGoVersion, "go version", 4, "", "GOTOOLCHAIN=go1.26.8 drivercheck build DIR"}}},
-		{"version with experiment", func(d, h *Facts) { h.GoVersion = "go1.26.8 X:jsonv2" },
-			[]is{{KindGoVersion, "go version", 0, "", "GOTOOLCHAIN=go1.26.8 drivercheck"}}},
+		}, []is{{KindGoVersion, "go version", 4, "", "build drivercheck with go1.26.8, as the host is, and then: drivercheck build DIR"}}},
+		{"version with experiment", func(d, h *Facts) { h.GoVersion = "go1.26.8-X:jsonv2" }, nil},
+		{"experiment", func(d, h *Facts) {
+			h.GoVersion, h.Settings["GOEXPERIMENT"] = "go1.26.8-X:jsonv2", "jsonv2"
+			changeStandard(d)
+		}, []is{{KindSetting, "GOEXPERIMENT", 3, "", "with GOEXPERIMENT=jsonv2"}}},
 		{"unreleased host", func(d, h *Facts) { h.GoVersion = "devel go1.27-abcdef" },
-			[]is{{KindGoVersion, "go version", 0, "", "the toolchain of the host"}}},
+			[]is{{KindGoVersion, "go version", 0, "", "with devel go1.27-abcdef"}}},
 		{"platform", func(d, h *Facts) { d.GOARCH = "arm64"; changeStandard(d) },
-			[]is{{KindPlatform, "platform", 3, "", "GOOS=linux GOARCH=amd64"}}},
+			[]is{{KindPlatform, "platform", 3, "", "for linux/amd64"}}},
 		{"platform, and a setting that would matter there too", func(d, h *Facts) {
 			d.GOARCH, d.Settings["-trimpath"], d.Settings["GOARM64"] = "arm64", "true", "v9.0"
 			changeStandard(d)
@@ -141,7 +144,7 @@ func TestFit(t *testing.T) {
 		{"a lesser setting only where no surer one is", func(d, h *Facts) {
 			changeStandard(d)
 			h.Settings["GOAMD64"], h.Settings["-tags"], d.Settings["-tags"] = "v3", "b,a", "a,b"
-		}, []is{{KindSetting, "GOAMD64", 3, "", "GOAMD64=v3 drivercheck build DIR"}}},
+		}, []is{{KindSetting, "GOAMD64", 3, "", "with GOAMD64=v3"}}},
 		{"a setting that changed nothing", func(d, h *Facts) { d.Settings["-tags"], d.Settings["-trimpath"] = "x", "true" }, nil},
 		{"flags for the program alone", func(d, h *Facts) { changeStandard(d); d.Settings["-gcflags"] = "-N" },
 			[]is{{KindStandard, "standard library", 3, "internal/abi, runtime, vendor/golang.org/x/net differ", ""}}},
@@ -215,4 +218,11 @@ func TestDiffer(t *testing.T) {
 func TestMisfitString(t *testing.T) {
 	m := Misfit{Subject: "-trimpath", Host: "false", Cause: "it changes names"}
 	assert.Equal(t, "-trimpath: host has false, driver has none: it changes names", m.String())
+}
+
+func TestRelease(t *testing.T) {
+	for version, want := range map[string]string{"go1.26.8": "go1.26.8", "go1.26.8 X:jsonv2": "go1.26.8", "go1.26.8-X:a,b": "go1.26.8",
+		"": "", "X:": "X:", "devel go1.27-abc": "devel go1.27-abc"} {
+		assert.Equal(t, want, Release(version))
+	}
 }

@@ -231,21 +231,3 @@ func TestSelf(t *testing.T) {
 	again, _ := Self()
 	assert.Same(t, f, again)
 }
-
-func BenchmarkRead(b *testing.B) {
-	path := os.Getenv("KEYWAY_BENCH_DRIVER")
-	if path == "" {
-		b.Skip("set KEYWAY_BENCH_DRIVER to a large driver file")
-	}
-	open, err := os.Open(path)
-	require.NoError(b, err)
-	defer open.Close()
-	info, err := open.Stat()
-	require.NoError(b, err)
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := Read(open, info.Size()); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

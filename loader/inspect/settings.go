@@ -100,26 +100,32 @@ func reachesStandard(flags string) bool {
 func boolFlag(name string) func(string) string {
 	return func(host string) string {
 		if host == "true" {
-			return "build the driver with " + name
+			return likeHost("with " + name)
 		}
-		return "build the driver without " + name
+		return likeHost("without " + name)
 	}
 }
 
 func valueFlag(name string) func(string) string {
 	return func(host string) string {
 		if host == "" {
-			return "build the driver without " + name
+			return likeHost("without " + name)
 		}
-		return fmt.Sprintf("build the driver with %s='%s'", name, host)
+		return likeHost(fmt.Sprintf("with %s='%s'", name, host))
 	}
 }
 
 func environment(name string) func(string) string {
 	return func(host string) string {
 		if host == "" {
-			return "build the driver without " + name + " in the environment"
+			return likeHost("without " + name + " in the environment")
 		}
-		return name + "=" + host + " drivercheck build DIR"
+		return likeHost("with " + name + "=" + host)
 	}
+}
+
+// likeHost is the way to a driver that fits: drivercheck builds for programs
+// that were built as it was itself.
+func likeHost(how string) string {
+	return "build drivercheck " + how + ", as the host is, and then: drivercheck build DIR"
 }
