@@ -24,10 +24,11 @@ func sample() *conformance.Report {
 			{ID: "rows/empty", Level: conformance.May, Status: conformance.Waived, Message: "found a row", WaivedStatus: conformance.Fail, Rule: "Empty is empty.", Source: "driver.Rows",
 				Waiver: &conformance.Waiver{Check: "rows/*", Reason: "upstream", URL: "https://example.com/1"}},
 			{ID: "rows/next", Level: conformance.Should, Status: conformance.Unsupported, Message: "no cursor"},
+			{ID: "ctx/s", Level: conformance.Must, Status: conformance.SuiteError, Message: "no table"},
 			{ID: "ctx/a", Level: conformance.Must, Status: conformance.NotRun, Message: "interrupted"},
 			{ID: "ctx/b", Level: conformance.Must, Status: conformance.NotRun, Message: "interrupted"},
 		},
-		Total: 6, Summary: map[conformance.Status]int{},
+		Total: 7, Summary: map[conformance.Status]int{},
 	}
 	for _, s := range conformance.Statuses() {
 		r.Summary[s] = 0
@@ -44,7 +45,7 @@ func TestText(t *testing.T) {
 	assert.Equal(t, `
   tx    1 pass, 1 fail
   rows  1 waived, 1 unsupported
-  ctx   2 not-run
+  ctx   1 suite-error, 2 not-run
 
 fail  tx/read-only (must)
   rule     Read-only is kept.
@@ -54,6 +55,8 @@ fail  tx/read-only (must)
   log      one
            two
   repeat   drivercheck test x --run tx/read-only
+
+suite-error  ctx/s: no table
 
 waived: the driver breaks these rules, and says why
   rows/empty (may, fail)
@@ -71,7 +74,7 @@ not-run  2 checks: interrupted
 
 problem  a waiver matches no check
 
-tiny 1.0.0 does not conform to sql 1.0.0; 6 checks: 1 pass, 1 fail, 2 not-run, 1 waived, 1 unsupported
+tiny 1.0.0 does not conform to sql 1.0.0; 7 checks: 1 pass, 1 fail, 1 suite-error, 2 not-run, 1 waived, 1 unsupported
 `, b.String())
 }
 

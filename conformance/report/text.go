@@ -29,15 +29,15 @@ func (t Text) Write(r *conformance.Report) {
 	t.families(r)
 	for _, c := range r.Checks {
 		switch c.Status {
-		case conformance.Pass, conformance.Unsupported, conformance.Disabled, conformance.Waived, conformance.NotRun:
-		default:
+		case conformance.Fail, conformance.Crash, conformance.Timeout, conformance.UnexpectedPass:
 			t.finding(c)
 		}
 	}
+	t.byReason(r, conformance.SuiteError)
 	t.waived(r)
 	t.quiet(r, conformance.Unsupported, "unsupported: these rules do not apply to the driver")
 	t.quiet(r, conformance.Disabled, "disabled")
-	t.notRun(r)
+	t.byReason(r, conformance.NotRun)
 	for _, p := range r.Problems {
 		fmt.Fprintf(t.W, "\n%s  %s\n", t.paint(conformance.Fail, "problem"), p)
 	}
@@ -160,20 +160,24 @@ func (t Text) waived(r *conformance.Report) {
 	}
 }
 
-// notRun writes one line a reason: there is mostly one reason for all.
-func (t Text) notRun(r *conformance.Report) {
+// byReason writes one line a reason, for what mostly has one reason for all.
+func (t Text) byReason(r *conformance.Report, s conformance.Status) {
 	var reasons []string
-	count := map[string]int{}
+	checks := map[string][]string{}
 	for _, c := range r.Checks {
-		if c.Status == conformance.NotRun {
-			if count[c.Message] == 0 {
+		if c.Status == s {
+			if checks[c.Message] == nil {
 				reasons = append(reasons, c.Message)
 			}
-			count[c.Message]++
+			checks[c.Message] = append(checks[c.Message], c.ID)
 		}
 	}
 	for _, reason := range reasons {
-		fmt.Fprintf(t.W, "\n%s  %s: %s\n", t.paint(conformance.NotRun, "not-run"), number(count[reason]), reason)
+		who := checks[reason][0]
+		if n := len(checks[reason]); n > 1 {
+			who = number(n)
+		}
+		fmt.Fprintf(t.W, "\n%s  %s: %s\n", t.paint(s, string(s)), who, Printable(reason))
 	}
 }
 
