@@ -81,7 +81,7 @@ type Suite[D any] struct {
 	CheckOptions func(json.RawMessage) error
 }
 
-var idPattern = regexp.MustCompile(`^[a-z0-9-]+/[a-zA-Z0-9-]+$`)
+var idPattern = regexp.MustCompile(`^[a-z0-9-]+/[a-z0-9-]+$`)
 
 // Validate returns every fault of the suite: an ID that is malformed or
 // given twice, a check without rule, source, level or code.

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"os"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/keyway-go/keyway/contract"
 )
@@ -84,5 +86,45 @@ func TestConformanceConfig(t *testing.T) {
 	}
 	if _, err := NewDriver().OpenConnector(c.DSN); err != nil {
 		t.Error(err)
+	}
+}
+
+// Without a format of our own upstream writes time.Time.String.
+func TestTimesReadBack(t *testing.T) {
+	for dsn, want := range map[string]string{
+		":memory:":                           "2024-01-15 14:34:56.123456789+05:45",
+		t.TempDir() + "/plain.db":            "2024-01-15 14:34:56.123456789+05:45",
+		"file:" + t.TempDir() + "/uri.db":    "2024-01-15 14:34:56.123456789+05:45",
+		":memory:?_time_format=datetime":     "2024-01-15 14:34:56",
+		":memory:?_time_integer_format=unix": "1705308596",
+	} {
+		connector, err := NewDriver().OpenConnector(dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		db := sql.OpenDB(connector)
+		defer db.Close()
+		in := time.Date(2024, 1, 15, 14, 34, 56, 123456789, time.FixedZone("", 5*3600+45*60))
+		var text string
+		if err := db.QueryRow("SELECT CAST(? AS TEXT)", in).Scan(&text); err != nil {
+			t.Fatal(err)
+		}
+		if text != want {
+			t.Errorf("%s: written as %q, want %q", dsn, text, want)
+		}
+		if strings.Contains(dsn, "_time") {
+			continue
+		}
+		now := time.Now()
+		if _, err := db.Exec("CREATE TABLE t (t TIMESTAMP)"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.Exec("INSERT INTO t VALUES (?)", now); err != nil {
+			t.Fatal(err)
+		}
+		var out time.Time
+		if err := db.QueryRow("SELECT t FROM t WHERE t = ?", now.Round(0)).Scan(&out); err != nil || !out.Equal(now) {
+			t.Errorf("%s: %v became %v, %v", dsn, now, out, err)
+		}
 	}
 }

@@ -46,7 +46,21 @@ func parseDSN(text string) (target, error) {
 	if err != nil {
 		return target{}, fmt.Errorf("sqlite: wrong DSN: %w", err)
 	}
-	return p.target(), nil
+	return p.withTimeFormat().target(), nil
+}
+
+// withTimeFormat makes upstream write a time.Time in SQLite's own form, unless
+// the DSN says how. Its default is what time.Time.String gives, with the
+// monotonic clock and the name of the zone, which it cannot always read back
+// and SQLite's date functions never can.
+func (p parsed) withTimeFormat() parsed {
+	for _, name := range []string{"_time_format", "_time_integer_format"} {
+		if _, ok := p.value(name); ok {
+			return p
+		}
+	}
+	p.params = append(p.params[:len(p.params):len(p.params)], param{raw: "_time_format=sqlite", name: "_time_format", value: "sqlite"})
+	return p
 }
 
 var errNoName = errors.New(`it names no database, which is a temporary one for each connection to SQLite; ` +

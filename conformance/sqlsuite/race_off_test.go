@@ -1,0 +1,5 @@
+//go:build !race
+
+package sqlsuite_test
+
+const raceEnabled = false
