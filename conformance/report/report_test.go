@@ -103,6 +103,8 @@ func TestVerdict(t *testing.T) {
 		verdict(func(r *conformance.Report) { r.Checks[0].Status = conformance.Fail }))
 	assert.Equal(t, "tiny 1.0.0 does not conform to sql 1.0.0; 1 check: 1 pass",
 		verdict(func(r *conformance.Report) { r.Checks[0].ID = "file/loads" }))
+	assert.Equal(t, "it is not known whether tiny 1.0.0 conforms to sql 1.0.0; 1 check: 1 suite-error",
+		verdict(func(r *conformance.Report) { r.Checks[0].Status = conformance.SuiteError }))
 	assert.Equal(t, "interrupted: nothing is known of tiny 1.0.0 and sql 1.0.0; 1 check: 1 not-run",
 		verdict(func(r *conformance.Report) { r.Checks[0].Status, r.Interrupted = conformance.NotRun, true }))
 }

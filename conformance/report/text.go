@@ -196,6 +196,9 @@ func (t Text) verdict(r *conformance.Report) string {
 		return fmt.Sprintf("interrupted: nothing is known of %s and %s; %s", name, to, tail)
 	case r.Conforms():
 		return fmt.Sprintf("%s conforms to %s; %s", name, to, tail)
+	case r.Summary[conformance.Fail]+r.Summary[conformance.Crash]+r.Summary[conformance.Timeout] == 0 && !r.OK() &&
+		r.Summary[conformance.SuiteError] > 0:
+		return fmt.Sprintf("it is not known whether %s conforms to %s; %s", name, to, tail)
 	case r.OK():
 		return fmt.Sprintf("%s is good as far as it was tested for %s; %s", name, to, tail)
 	}

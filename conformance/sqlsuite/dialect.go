@@ -75,7 +75,11 @@ func parseOptions(raw json.RawMessage) (options, error) {
 	return o, nil
 }
 
-func presetNames() string { return strings.Join(slices.Sorted(maps.Keys(presets)), ", ") }
+// presetNames lists the dialects that a driver may be of.
+func presetNames() string {
+	names := slices.Sorted(maps.Keys(presets))
+	return strings.Join(slices.DeleteFunc(names, func(name string) bool { return name == "reference" }), ", ")
+}
 
 // dialect is how the statements of one driver are written.
 type dialect struct {

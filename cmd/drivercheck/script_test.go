@@ -1,0 +1,124 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/keyway-go/keyway/conformance/sqlsuite"
+	"github.com/keyway-go/keyway/internal/fixture"
+)
+
+// The test binary is the command, too, and the worker that the command starts.
+func TestMain(m *testing.M) {
+	sqlsuite.Suite().Worker()
+	testscript.Main(m, map[string]func(){"drivercheck": main})
+}
+
+// TestScripts runs testdata/*.txtar. Scripts have, besides testscript's own
+// commands, "exits CODE ARGS..." for drivercheck, "waitfor DIR ID" until a check
+// whose ID begins so runs, with its directory below DIR, and these files:
+//
+//	$SQLITE    the driver file of drivers/sqlite
+//	$ANSWERING a driver that answers every query with its version
+//	$TRIMMED   the same, built with -trimpath
+//	$CLIBRARY  a shared library in C
+//	$SELF      the test binary, which is the host of them all
+//	$CONFORMANCE  conformance.json of drivers/sqlite
+//	$ONLY      a PATH with nothing but drivercheck
+func TestScripts(t *testing.T) {
+	answering := fixture.Answering("answering", "answering", "1.2.0")
+	trimmed := fixture.Plain("trimmed", fixture.Manifest("trimmed", "1.0.0"), "func NewDriver() any { return nil }")
+	trimmed.Args = []string{"-trimpath"}
+	files := map[string]string{
+		"SQLITE":    fixture.SQLite(t),
+		"ANSWERING": fixture.Driver(t, answering),
+		"TRIMMED":   fixture.Build(t, trimmed),
+		"CLIBRARY":  fixture.CLibrary(t),
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files["SELF"] = self
+	if files["CONFORMANCE"], err = filepath.Abs("../../drivers/sqlite/conformance.json"); err != nil {
+		t.Fatal(err)
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			for name, file := range files {
+				env.Setenv(name, file)
+			}
+			// Without the go command, but with drivercheck.
+			env.Setenv("ONLY", filepath.SplitList(env.Getenv("PATH"))[0])
+			env.Setenv("XDG_CACHE_HOME", cache)
+			for _, name := range []string{"GOPROXY", "GOFLAGS", "GOSUMDB", "GOCACHE", "GOMODCACHE"} {
+				env.Setenv(name, goVariable(t, name))
+			}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "waitfor": waitfor},
+	})
+}
+
+func goVariable(t *testing.T, name string) string {
+	t.Helper()
+	out, err := exec.Command("go", "env", name).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out[:len(out)-1])
+}
+
+// exits runs drivercheck and compares its exit code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: exits CODE ARGS...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec("drivercheck", args[1:]...)
+	code := 0
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		code = exit.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if code != want {
+		ts.Fatalf("drivercheck %q: exit code %d, want %d", args[1:], code, want)
+	}
+}
+
+// waitfor waits until the process of a check has its job, and some more.
+func waitfor(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: waitfor DIR ID")
+	}
+	for range 600 {
+		jobs, _ := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "keyway-run-*", "check-*", "job.json"))
+		for _, job := range jobs {
+			if text, _ := os.ReadFile(job); strings.Contains(string(text), `"check":"`+args[1]) {
+				time.Sleep(200 * time.Millisecond)
+				return
+			}
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	ts.Fatalf("no check began")
+}

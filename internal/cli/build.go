@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/keyway-go/keyway/internal/gobuild"
+	"github.com/keyway-go/keyway/loader/inspect"
+)
+
+func buildCommand() *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:   "build DIR",
+		Short: "Build the driver file of a driver's package",
+		Long: `build compiles the package in DIR as a Go plugin that fits this drivercheck: same
+toolchain, same flags. The package is an ordinary one, or a package main, with
+
+    //go:embed driver.json
+    var DriverManifest string
+
+    func NewDriver() contract.Driver
+
+The driver's own go.mod says what it is made of; a go.work around it is ignored.
+The file is called name-v1.2.0.so, after the manifest, and is written to the
+current directory unless -o says otherwise.`,
+		Example: `  drivercheck build ./drivers/sqlite
+  drivercheck build ./drivers/sqlite -o /usr/lib/myapp/drivers/sqlite.so`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			host, err := inspect.Self()
+			if err != nil {
+				return err
+			}
+			r, err := gobuild.Build(cmd.Context(), gobuild.Options{Dir: args[0], Out: out, Host: host})
+			if err != nil {
+				return err
+			}
+			info, err := os.Stat(r.File)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s %s, %s\n", relative(r.File), r.Manifest.Name, r.Manifest.Version, megabytes(info.Size()))
+			return nil
+		},
+	}
+	cmd.Flags().StringVarP(&out, "output", "o", "", "the `file` to write")
+	_ = cmd.MarkFlagFilename("output", "so")
+	cmd.ValidArgsFunction = completeDirs
+	return cmd
+}

@@ -1,0 +1,240 @@
+package cli
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/keyway-go/keyway/conformance/report"
+	"github.com/keyway-go/keyway/contract"
+	"github.com/keyway-go/keyway/loader/inspect"
+)
+
+// inspection is what inspect --json prints.
+type inspection struct {
+	Path   string `json:"path"`
+	SHA256 string `json:"sha256"`
+	Size   int64  `json:"size"`
+	*inspect.Facts
+	// Manifest replaces the text of Facts by the object that it spells, or
+	// null when there is none or it is not JSON.
+	Manifest json.RawMessage `json:"manifest"`
+	// ManifestError says what is wrong with the manifest, or is "".
+	ManifestError string `json:"manifest_error,omitempty"`
+	Fit           *fit   `json:"fit,omitempty"`
+
+	manifest contract.Manifest
+}
+
+// fit is how a driver file and a host go together.
+type fit struct {
+	Host    string           `json:"host"`
+	Fits    bool             `json:"fits"`
+	Misfits []inspect.Misfit `json:"misfits"`
+}
+
+func inspectCommand() *cobra.Command {
+	var asJSON bool
+	var host string
+	cmd := &cobra.Command{
+		Use:   "inspect FILE",
+		Short: "Tell what is in a driver file, without running it",
+		Long: `inspect reads a driver file, or a host program, and tells what it is: toolchain,
+flags, modules, exported names, package fingerprints, needed libraries and the
+manifest. Nothing of the file is run.
+
+With --host it says whether the driver file fits that program, and if not, every
+reason with its cause and remedy. Exit code 3 says that the file does not fit, or
+that it is a plugin without a valid manifest.`,
+		Example: `  drivercheck inspect sqlite.so
+  drivercheck inspect sqlite.so --host /usr/bin/myapp
+  drivercheck inspect sqlite.so --json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in, err := inspectFile(args[0])
+			if err != nil {
+				return err
+			}
+			if host != "" {
+				facts, err := readHost(host)
+				if err != nil {
+					return err
+				}
+				misfits := inspect.Fit(in.Facts, facts)
+				in.Fit = &fit{Host: host, Fits: len(misfits) == 0, Misfits: append([]inspect.Misfit{}, misfits...)}
+			}
+			if err := in.print(cmd.OutOrStdout(), asJSON); err != nil {
+				return err
+			}
+			if in.ManifestError != "" || in.Fit != nil && !in.Fit.Fits {
+				return errFinding
+			}
+			return nil
+		},
+		ValidArgsFunction: completeDriver,
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON")
+	cmd.Flags().StringVar(&host, "host", "", "the `program` that is to load the file")
+	_ = cmd.MarkFlagFilename("host")
+	return cmd
+}
+
+func readHost(path string) (*inspect.Facts, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, usagef("--host: %s: %w", path, errors.Unwrap(err))
+	}
+	facts, err := inspect.ReadFile(path)
+	if err != nil {
+		return nil, ofFile(path, err)
+	}
+	return facts, nil
+}
+
+// inspectFile reads the bytes once, so that hash and facts are of one file.
+func inspectFile(path string) (*inspection, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, usagef("%s: %w", path, errors.Unwrap(err))
+	}
+	if !info.Mode().IsRegular() {
+		return nil, usagef("%s is not a regular file", path)
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	facts, err := inspect.Read(bytes.NewReader(content), int64(len(content)))
+	if err != nil {
+		return nil, ofFile(path, err)
+	}
+	sum := sha256.Sum256(content)
+	in := &inspection{Path: path, SHA256: hex.EncodeToString(sum[:]), Size: int64(len(content)), Facts: facts}
+	in.readManifest()
+	return in, nil
+}
+
+func (in *inspection) readManifest() {
+	if in.BuildMode != "plugin" {
+		return // a host has none
+	}
+	text, err := in.ManifestText()
+	if err == nil {
+		if json.Valid([]byte(text)) {
+			in.Manifest = json.RawMessage(text)
+		}
+		in.manifest, err = contract.ParseManifest([]byte(text))
+	}
+	if errors.Is(err, inspect.ErrNoManifest) {
+		err = errors.New("the plugin exports no DriverManifest; drivercheck build makes one of driver.json")
+	}
+	if err != nil {
+		in.ManifestError = err.Error()
+	}
+}
+
+func (in *inspection) print(w io.Writer, asJSON bool) error {
+	if asJSON {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		enc.SetEscapeHTML(false)
+		return enc.Encode(in)
+	}
+	if in.Fit != nil {
+		printFit(w, in.Path, in.Fit)
+	}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(tw, "%s\t%s\n", name, report.Printable(fmt.Sprintf(format, args...)))
+	}
+	switch m := in.manifest; {
+	case in.ManifestError != "":
+		name := "manifest"
+		for fault := range strings.SplitSeq(in.ManifestError, "\n") {
+			line(name, "%s", fault)
+			name = ""
+		}
+	case m.Name != "":
+		line("driver", "%s %s, for contract %s %s", m.Name, m.Version, m.Contract.Name, m.Contract.Version)
+		optional(line, "about", m.Description)
+		optional(line, "license", m.License)
+		optional(line, "homepage", m.Homepage)
+		optional(line, "aliases", strings.Join(m.Aliases, ", "))
+		optional(line, "schemes", strings.Join(m.Schemes, ", "))
+	}
+	line("file", "%s, %d bytes", in.Path, in.Size)
+	line("sha256", "%s", in.SHA256)
+	line("built", "%s", strings.Join(in.built(), " "))
+	optional(line, "plugin path", in.PluginPath)
+	optional(line, "exports", strings.Join(in.Symbols, ", "))
+	for i, m := range in.Modules {
+		name := "modules"
+		if i > 0 {
+			name = ""
+		}
+		line(name, "%s", moduleText(m))
+	}
+	line("packages", "%d with fingerprints", len(in.Packages))
+	optional(line, "needs", strings.Join(in.Needed, ", "))
+	return tw.Flush()
+}
+
+func optional(line func(string, string, ...any), name, text string) {
+	if text != "" {
+		line(name, "%s", text)
+	}
+}
+
+// built names the toolchain and the settings that say something.
+func (in *inspection) built() []string {
+	words := []string{in.GoVersion, in.GOOS + "/" + in.GOARCH}
+	var settings []string
+	for k, v := range in.Settings {
+		if v != "" && k != "GOOS" && k != "GOARCH" && k != "-compiler" {
+			settings = append(settings, k+"="+v)
+		}
+	}
+	slices.Sort(settings)
+	return append(words, settings...)
+}
+
+func moduleText(m inspect.Module) string {
+	s := m.Path + " " + m.Version
+	if m.Replace != nil {
+		s += " => " + moduleText(*m.Replace)
+	}
+	return strings.TrimSpace(s)
+}
+
+func printFit(w io.Writer, path string, f *fit) {
+	if f.Fits {
+		fmt.Fprintf(w, "%s fits %s\n\n", path, f.Host)
+		return
+	}
+	misfits := "1 misfit"
+	if n := len(f.Misfits); n != 1 {
+		misfits = fmt.Sprintf("%d misfits", n)
+	}
+	fmt.Fprintf(w, "%s does not fit %s: %s\n", path, f.Host, misfits)
+	for _, m := range f.Misfits {
+		count := ""
+		if m.Count > 1 {
+			count = fmt.Sprintf(" (%d packages)", m.Count)
+		}
+		fmt.Fprintf(w, "\n  %s: %s%s\n", m.Kind, report.Printable(m.Subject), count)
+		for _, f := range [][2]string{{"host", cmp.Or(m.Host, "none")}, {"driver", cmp.Or(m.Driver, "none")}, {"cause", m.Cause}, {"remedy", m.Remedy}} {
+			fmt.Fprintf(w, "    %-7s %s\n", f[0], report.Printable(f[1]))
+		}
+	}
+	fmt.Fprintln(w)
+}
