@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,7 +25,8 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs testdata/*.txtar. Scripts have, besides testscript's own
 // commands, "exits CODE ARGS..." for drivercheck, "waitfor DIR ID" until a check
-// whose ID begins so runs, with its directory below DIR, and these files:
+// whose ID begins so runs, with its directory below DIR, the condition [race],
+// and these files:
 //
 //	$SQLITE    the driver file of drivers/sqlite
 //	$ANSWERING a driver that answers every query with its version
@@ -70,6 +72,12 @@ func TestScripts(t *testing.T) {
 				env.Setenv(name, goVariable(t, name))
 			}
 			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "race" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			return fixture.Host(t).Settings["-race"] == "true", nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "waitfor": waitfor},
 	})
