@@ -84,14 +84,15 @@ type layer struct {
 var layers = []layer{
 	{"contract", nil},
 	{"loader/inspect", []string{module + "/contract"}},
+	{"loader/isolate", nil},
 	{"loader", []string{module + "/contract", module + "/loader/inspect", "github.com/Masterminds/semver/v3"}},
 	{"conformance/sqlsuite", []string{module + "/contract", module + "/conformance", module + "/conformance/sqlsuite/internal/..."}},
 	{"conformance/report", []string{module + "/conformance", "github.com/fatih/color"}},
 	{"conformance", []string{module + "/contract", module + "/loader/...", module + "/conformance", module + "/internal/procgroup"}},
 	{"drivers/sqlite", []string{module + "/contract", "modernc.org/sqlite/..."}},
 	{"internal/procgroup", nil},
-	{"internal/gobuild", []string{module + "/contract", module + "/loader/inspect", module + "/internal/procgroup"}},
-	{"internal/fixture", []string{module + "/contract", module + "/loader/inspect", module + "/internal/..."}},
+	{"internal/gobuild", []string{module + "/contract", module + "/loader/inspect", module + "/loader/isolate", module + "/internal/procgroup"}},
+	{"internal/fixture", []string{module + "/contract", module + "/loader/inspect", module + "/loader/isolate", module + "/internal/..."}},
 	{"internal/cli", []string{"..."}},
 	{"cmd", []string{"..."}},
 }

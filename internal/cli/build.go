@@ -23,7 +23,11 @@ toolchain, same flags. The package is an ordinary one, or a package main, with
 
     func NewDriver() contract.Driver
 
-The driver's own go.mod says what it is made of; a go.work around it is ignored.
+Every package of the driver that is not the standard library gets a path of the
+driver's own, so that it clashes with nothing in the host or in other drivers;
+sql.Register is not called. The driver's own go.mod says what it is made of; a
+go.work around it is ignored.
+
 The file is called name-v1.2.0.so, after the manifest, and is written to the
 current directory unless -o says otherwise.`,
 		Example: `  drivercheck build ./drivers/sqlite

@@ -22,6 +22,7 @@ import (
 	"github.com/keyway-go/keyway/conformance/report"
 	"github.com/keyway-go/keyway/internal/gobuild"
 	"github.com/keyway-go/keyway/loader/inspect"
+	"github.com/keyway-go/keyway/loader/isolate"
 )
 
 // The exit codes.
@@ -61,8 +62,10 @@ func ofFile(path string, err error) error {
 func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
 
 // Main runs the command for a suite and returns its exit code. It must be the
-// first thing that main does: the process may be a worker of a run.
+// first thing that main does: the process may be a worker of a run, or a
+// wrapper of a build.
 func Main[D any](suite *conformance.Suite[D]) int {
+	isolate.Tool()
 	suite.Worker()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()

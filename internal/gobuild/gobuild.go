@@ -11,11 +11,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/keyway-go/keyway/contract"
 	"github.com/keyway-go/keyway/internal/procgroup"
 	"github.com/keyway-go/keyway/loader/inspect"
+	"github.com/keyway-go/keyway/loader/isolate"
 )
 
 // Options say what to build and for whom.
@@ -65,6 +67,9 @@ func (e *Error) Unwrap() error { return e.Err }
 // Build builds a driver file. The file appears complete or not at all; when ctx
 // ends, the go command and what it started are killed. An error is an *Error,
 // or ctx.Err().
+//
+// The program that calls Build must call isolate.Tool first in main: the go
+// command runs it around its tools.
 func Build(ctx context.Context, o Options) (Result, error) {
 	dir, err := realDir(o.Dir)
 	if err != nil {
@@ -93,7 +98,7 @@ func Build(ctx context.Context, o Options) (Result, error) {
 	if out, err = filepath.Abs(out); err != nil {
 		return Result{}, err
 	}
-	if err := tool.plugin(ctx, pkg, text, out); err != nil {
+	if err := tool.plugin(ctx, pkg, m, text, out); err != nil {
 		return Result{}, err
 	}
 	return Result{File: out, Manifest: m}, nil
@@ -123,9 +128,10 @@ func realDir(dir string) (string, error) {
 
 // tool is the go command in a driver's directory, with the flags of a host.
 type tool struct {
-	dir   string
-	flags []string
-	env   []string
+	dir     string
+	flags   []string
+	gcflags string // for all packages
+	env     []string
 }
 
 func newTool(ctx context.Context, dir string, host *inspect.Facts) (*tool, error) {
@@ -133,6 +139,7 @@ func newTool(ctx context.Context, dir string, host *inspect.Facts) (*tool, error
 		return nil, &Error{Wanted: "the go command", Found: "none in PATH", Remedy: "install " + host.GoVersion + " and put its bin directory into PATH", Err: err}
 	}
 	t := &tool{dir: dir, flags: hostFlags(host), env: hostEnv(host)}
+	t.gcflags, _ = strings.CutPrefix(host.Settings["-gcflags"], "all=")
 	out, err := t.run(ctx, "env", "GOVERSION")
 	if err != nil {
 		return nil, err
@@ -183,32 +190,68 @@ func (t *tool) describe(ctx context.Context) (goPackage, error) {
 }
 
 // plugin builds the package into out, by way of a file beside it.
-func (t *tool) plugin(ctx context.Context, pkg goPackage, manifest, out string) error {
+func (t *tool) plugin(ctx context.Context, pkg goPackage, m contract.Manifest, manifest, out string) error {
 	if err := os.MkdirAll(filepath.Dir(out), 0o777); err != nil {
-		return &Error{Wanted: "a directory that can be written", Found: err.Error(), Err: err}
+		return &Error{Wanted: "a directory that can be written", Found: err.Error(), Remedy: "name another file with -o", Err: err}
 	}
-	temp, err := os.MkdirTemp(filepath.Dir(out), ".keyway-build-")
+	beside, err := os.MkdirTemp(filepath.Dir(out), ".keyway-build-")
 	if err != nil {
-		return &Error{Wanted: "a directory that can be written", Found: err.Error(),
-			Remedy: "name another file with -o", Err: err}
+		return &Error{Wanted: "a directory that can be written", Found: err.Error(), Remedy: "name another file with -o", Err: err}
+	}
+	defer os.RemoveAll(beside)
+	// What the go command leaves when it is killed goes with it.
+	temp, err := os.MkdirTemp("", "keyway-build-")
+	if err != nil {
+		return err
 	}
 	defer os.RemoveAll(temp)
-	built := filepath.Join(temp, "driver.so")
-	args := append([]string{"build", "-buildmode=plugin", "-buildvcs=false", "-o", built}, t.flags...)
+	t.env = append(t.env, "GOTMPDIR="+temp, "TMPDIR="+temp)
+
 	target := "."
+	var overlay []string
 	if pkg.Name != "main" {
-		overlay, err := writeOverlay(temp, filepath.Join(t.dir, mainFolder), pkg.ImportPath, manifest)
+		file, err := writeOverlay(temp, filepath.Join(t.dir, mainFolder), pkg.ImportPath, manifest)
 		if err != nil {
 			return err
 		}
-		args = append(args, "-overlay", overlay)
-		target = "./" + mainFolder
+		overlay, target = []string{"-overlay", file}, "./"+mainFolder
 	}
-	if _, err := t.run(ctx, append(args, target)...); err != nil {
+	isolation, err := t.isolation(ctx, isolate.ID(m.Name, m.Version), temp, overlay, target)
+	if err != nil {
+		return err
+	}
+	built := filepath.Join(beside, "driver.so")
+	args := slices.Concat([]string{"build", "-buildmode=plugin", "-buildvcs=false", "-o", built}, t.flags, overlay, isolation, []string{target})
+	if _, err := t.run(ctx, args...); err != nil {
 		return err
 	}
 	if err := os.Rename(built, out); err != nil {
 		return &Error{Wanted: "to write " + out, Found: err.Error(), Remedy: "name another file with -o", Err: err}
 	}
 	return nil
+}
+
+// isolation returns the arguments of go build that give every package which is
+// not the standard library a path below id.
+func (t *tool) isolation(ctx context.Context, id, temp string, overlay []string, target string) ([]string, error) {
+	out, err := t.run(ctx, slices.Concat([]string{"list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}"},
+		t.listFlags(), overlay, []string{target})...)
+	if err != nil {
+		return nil, err
+	}
+	cflags, err := t.run(ctx, "env", "CGO_CFLAGS")
+	if err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	plan := isolate.Plan{ID: id, Packages: strings.Fields(string(out))}
+	file := filepath.Join(temp, "plan.json")
+	if err := plan.Write(file); err != nil {
+		return nil, err
+	}
+	t.env = append(t.env, isolate.Env(file, strings.TrimSpace(string(cflags)))...)
+	return plan.Args(self, t.gcflags), nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/keyway-go/keyway/internal/gobuild"
 	"github.com/keyway-go/keyway/loader/inspect"
+	"github.com/keyway-go/keyway/loader/isolate"
 )
 
 const manifest = `{"name":"tiny","version":"1.0.0","contract":{"name":"sql","version":"^1"}}`
@@ -21,6 +22,11 @@ var tiny = map[string]string{
 	"driver.json":        manifest,
 	"driver.go":          "package tiny\n\nimport (\n\t_ \"embed\"\n\n\t\"example.com/tiny/internal/name\"\n)\n\n//go:embed driver.json\nvar DriverManifest string\n\nvar NewDriver = func() any { return name.Of() }\n",
 	"internal/name/n.go": "package name\n\nfunc Of() string { return \"tiny\" }\n",
+}
+
+func TestMain(m *testing.M) {
+	isolate.Tool()
+	os.Exit(m.Run())
 }
 
 func write(t *testing.T, dir string, files map[string]string) string {

@@ -161,26 +161,26 @@ func TestFit(t *testing.T) {
 			d.Packages["golang.org/x/sys/nested/a"] = Fingerprint{9}
 		}, []is{
 			{KindModule, "golang.org/x/sys", 2, "golang.org/x/sys/cpu, golang.org/x/sys/unix differ", "go get golang.org/x/sys@v0.1.0"},
-			{KindModule, "golang.org/x/sys/nested", 1, "what it imports: golang.org/x/sys", "settle the other"},
+			{KindModule, "golang.org/x/sys/nested", 1, "what it imports: golang.org/x/sys", isolated},
 		}},
 		{"module without a domain is no standard library", func(d, h *Facts) { d.Packages["nodomain/b"] = Fingerprint{9} },
-			[]is{{KindModule, "nodomain", 1, "nodomain/b differs", oneSource}}},
+			[]is{{KindModule, "nodomain", 1, "nodomain/b differs", isolated}}},
 		{"sources without a version, and a flag", func(d, h *Facts) {
 			unversion(d, h)
 			changeStandard(d)
 			d.Settings["-race"] = "true"
 		}, []is{{KindSetting, "-race", 4, "", "without -race"}}},
-		{"sources without a version", unversion, []is{{KindModule, "nodomain", 1, "the version is the same", oneSource}}},
+		{"sources without a version", unversion, []is{{KindModule, "nodomain", 1, "the version is the same", isolated}}},
 		{"package of a module that neither side lists", func(d, h *Facts) {
 			d.Packages["gone.example/x"], h.Packages["gone.example/x"] = Fingerprint{1}, Fingerprint{2}
-		}, []is{{KindModule, "gone.example/x", 1, "gone.example/x differs", oneSource}}},
+		}, []is{{KindModule, "gone.example/x", 1, "gone.example/x differs", isolated}}},
 		{"a module's path is not any prefix", func(d, h *Facts) {
 			d.Packages["nodomainx"], h.Packages["nodomainx"] = Fingerprint{1}, Fingerprint{2}
 		}, []is{{KindStandard, "standard library", 1, "nodomainx differs", ""}}},
 		{"replaced in the host", func(d, h *Facts) {
 			h.Modules[1].Replace = &Module{Path: "../sys"}
 			d.Packages["golang.org/x/sys/unix"] = Fingerprint{9}
-		}, []is{{KindModule, "golang.org/x/sys", 1, "different versions", oneSource}}},
+		}, []is{{KindModule, "golang.org/x/sys", 1, "different versions", isolated}}},
 		{"host without plugin", func(d, h *Facts) { h.Packages = nil; d.Settings["-trimpath"] = "true" },
 			[]is{{KindHost, "host program", 0, "does not import plugin", ""}, {KindSetting, "-trimpath", 0, "", ""}}},
 		{"host without cgo", func(d, h *Facts) { h.Packages, h.Settings["CGO_ENABLED"] = nil, "0" },
@@ -197,8 +197,8 @@ func TestFit(t *testing.T) {
 				assert.Equal(t, want, is{got[i].Kind, got[i].Subject, got[i].Count, want.cause, want.remedy})
 				assert.Contains(t, got[i].Cause, want.cause)
 				assert.Contains(t, got[i].Remedy, want.remedy)
-				if want.remedy == oneSource {
-					assert.Equal(t, oneSource, got[i].Remedy)
+				if want.remedy == isolated {
+					assert.Equal(t, isolated, got[i].Remedy)
 				}
 			}
 			assert.Equal(t, got, Fit(driver, host), "the order is stable")

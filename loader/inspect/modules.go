@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// oneSource is the remedy where no command brings both sides together: the
-// linker compares what was compiled, which holds the names of source files.
-const oneSource = "build host and driver from the same source of this module, in the same place or both with -trimpath"
+// isolated is the remedy that always helps when packages of modules differ: a
+// driver whose packages have paths of their own shares none of them.
+const isolated = "drivercheck build DIR, which lets the driver share nothing but the standard library"
 
 // modules makes one misfit of each module whose shared packages differ. A
 // module of the same version on both sides differs because of the standard
@@ -39,14 +39,14 @@ func modules(p *pair) []Misfit {
 			m.Remedy = p.moveDriver(path)
 		case len(moved) > 0:
 			m.Cause = fmt.Sprintf("the version is the same, but %s, likely because of what it imports: %s", differ(packages), strings.Join(moved, ", "))
-			m.Remedy = "settle the other modules first"
+			m.Remedy = isolated
 		case len(p.std) > 0:
 			// The standard library has its own misfit, and this one follows from it.
 			m.Cause = fmt.Sprintf("the version is the same, but %s, as the standard library does", differ(packages))
 			m.Remedy = "settle the standard library first"
 		default:
 			m.Cause = fmt.Sprintf("the version is the same, but the source or its place is not: %s", differ(packages))
-			m.Remedy = oneSource
+			m.Remedy = isolated
 		}
 		out = append(out, m)
 	}
@@ -58,9 +58,9 @@ func modules(p *pair) []Misfit {
 func (p *pair) moveDriver(path string) string {
 	m := find(p.host, path)
 	if m == nil || m.Replace != nil || !strings.HasPrefix(m.Version, "v") || strings.Contains(m.Version, "+dirty") {
-		return oneSource
+		return isolated
 	}
-	return fmt.Sprintf("go get %s@%s, in the module of the driver", path, m.Version)
+	return fmt.Sprintf("%s; or, for a plain build: go get %s@%s, in the module of the driver", isolated, path, m.Version)
 }
 
 // sameVersion reports whether both sides have a module in one version. Sources

@@ -1,0 +1,334 @@
+//go:build linux
+
+package isolate_test
+
+import (
+	"crypto/sha256"
+	"database/sql"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/keyway-go/keyway/contract"
+	"github.com/keyway-go/keyway/internal/gobuild"
+	"github.com/keyway-go/keyway/loader"
+	"github.com/keyway-go/keyway/loader/inspect"
+	"github.com/keyway-go/keyway/loader/isolate"
+)
+
+func TestMain(m *testing.M) {
+	isolate.Tool()
+	os.Exit(m.Run())
+}
+
+// everything is a driver whose packages reach each other, and out, in all the
+// ways in which a path can matter. VERSION is its version and the answer of
+// each of its parts. Asked for a connector to "part", it gives the answer of
+// that part as an error.
+var everything = map[string]string{
+	"go.mod": `module example.com/iso
+
+go 1.26
+
+require (
+	example.com/dep v1.0.0
+	` + contractModule + ` v1.9.0
+)
+
+replace (
+	example.com/dep => ./dep
+	` + contractModule + ` => ./contract
+)
+`,
+	"driver.json": `{"name": "iso", "version": "VERSION", "contract": {"name": "sql", "version": "^1.0"}}`,
+	"driver.go": `package iso
+
+import (
+	"database/sql"
+	"database/sql/driver"
+	_ "embed"
+	"errors"
+	"fmt"
+	"runtime"
+
+	"example.com/dep"
+	"example.com/iso/internal/asm"
+	"example.com/iso/internal/c"
+	"example.com/iso/internal/linked"
+	"` + contractModule + `"
+)
+
+//go:embed driver.json
+var DriverManifest string
+
+type drv struct{}
+
+func (drv) Name() string { return "iso" }
+
+func (drv) Open(string) (driver.Conn, error) { return nil, errors.New("no") }
+
+func init() {
+	sql.Register(
+		"iso",
+		drv{},
+	)
+}
+
+func (d drv) OpenConnector(part string) (driver.Connector, error) {
+	switch part {
+	case "dep":
+		return nil, errors.New(dep.Version)
+	case "asm":
+		return nil, errors.New(asm.Version())
+	case "c":
+		return nil, errors.New(c.Version())
+	case "linked":
+		return nil, errors.New(linked.Version())
+	case "contract":
+		return nil, errors.New(contract.OnlyInVersion)
+	case "generic":
+		return nil, errors.New(dep.First([]string{"VERSION"}))
+	case "unique":
+		return nil, contract.WithSQLState(errors.New("twice"), "23505")
+	}
+	_, file, line, _ := runtime.Caller(0)
+	return nil, fmt.Errorf("%s:%d", file, line)
+}
+
+func (drv) Dialect() string               { return "none" }
+func (drv) Placeholder(int) string        { return "?" }
+func (drv) QuoteIdentifier(string) string { return "" }
+
+func NewDriver() contract.Driver { return drv{} }
+`,
+	"internal/asm/asm.go": `package asm
+
+import "example.com/iso/internal/data"
+
+func get() int64
+
+func Version() string { return data.Versions[get()] }
+`,
+	"internal/asm/asm_amd64.s": `#include "textflag.h"
+
+TEXT ·get(SB), NOSPLIT, $0-8
+	MOVQ example·com∕iso∕internal∕data·Index(SB), AX
+	MOVQ AX, ret+0(FP)
+	RET
+`,
+	"internal/asm/asm_arm64.s": `#include "textflag.h"
+
+TEXT ·get(SB), NOSPLIT, $0-8
+	MOVD example·com∕iso∕internal∕data·Index(SB), R0
+	MOVD R0, ret+0(FP)
+	RET
+`,
+	"internal/data/data.go": `package data
+
+var (
+	Index    int64 = 1
+	Versions       = []string{"wrong", "VERSION"}
+)
+
+func hidden() string { return Versions[Index] }
+`,
+	"internal/linked/linked.go": `package linked
+
+import (
+	_ "unsafe"
+
+	_ "example.com/iso/internal/data"
+)
+
+//go:linkname hidden example.com/iso/internal/data.hidden
+func hidden() string
+
+//go:linkname nanotime runtime.nanotime
+func nanotime() int64
+
+func Version() string {
+	if nanotime() == 0 {
+		return "no time"
+	}
+	return hidden()
+}
+`,
+	"internal/linked/linked.s": "",
+	"internal/c/c.go": `package c
+
+/*
+#include "c.h"
+*/
+import "C"
+
+func Version() string { return C.GoString(C.version()) }
+`,
+	"internal/c/c.h": "const char *version(void);\n",
+	"internal/c/c.c": "#include \"c.h\"\n\nstatic const char *text = \"VERSION\";\nconst char *current(void) { return text; }\nconst char *version(void) { return current(); }\n",
+	"plain/main.go": `package main
+
+import (
+	"example.com/dep"
+	"example.com/iso/internal/asm"
+)
+
+func main() { println(dep.Version, asm.Version()) }
+`,
+	"dep/go.mod":      "module example.com/dep\n\ngo 1.20\n",
+	"dep/dep.go":      "package dep\n\nconst Version = \"VERSION\"\n\nfunc First[T any](s []T) T { return s[0] }\n",
+	"contract/go.mod": "module " + contractModule + "\n\ngo 1.26\n",
+	"contract/new.go": "package contract\n\n// OnlyInVersion is what no host has.\nconst OnlyInVersion = \"VERSION\"\n",
+}
+
+const contractModule = "github.com/keyway-go/keyway/contract"
+
+// write writes the driver of a version, with the contract of this repository
+// and something more.
+func write(t *testing.T, dir, version string) string {
+	t.Helper()
+	files := map[string]string{}
+	for name, text := range everything {
+		files[name] = strings.ReplaceAll(text, "VERSION", version)
+	}
+	sources, err := filepath.Glob("../../contract/*.go")
+	require.NoError(t, err)
+	for _, file := range sources {
+		if !strings.HasSuffix(file, "_test.go") {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			files["contract/"+filepath.Base(file)] = string(text)
+		}
+	}
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o777))
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o666))
+	}
+	return dir
+}
+
+func build(t *testing.T, dir string) string {
+	t.Helper()
+	host, err := inspect.Self()
+	require.NoError(t, err)
+	out := filepath.Join(t.TempDir(), "driver.so")
+	_, err = gobuild.Build(t.Context(), gobuild.Options{Dir: dir, Out: out, Host: host})
+	if be, ok := err.(*gobuild.Error); ok {
+		t.Fatalf("%v\n%s", be, be.Output)
+	}
+	require.NoError(t, err)
+	return out
+}
+
+// Two versions of one driver, with other versions of what they import, and of
+// the contract than this host has, in one process; each answers for itself.
+func TestVersionsTogether(t *testing.T) {
+	l, err := loader.New(loader.Config{})
+	require.NoError(t, err)
+	versions := []string{"1.0.0", "2.0.0-rc.1"}
+	var drivers []contract.Driver
+	for _, version := range versions {
+		dir := write(t, t.TempDir(), version)
+		d, err := l.LoadFile(t.Context(), build(t, dir))
+		require.NoError(t, err)
+		drivers = append(drivers, d.Value)
+		id := isolate.ID("iso", version)
+		assert.Equal(t, id+"/example.com/iso/keyway_driver_main", d.Facts.PluginPath)
+		for path := range d.Facts.Packages {
+			assert.True(t, strings.HasPrefix(path, id+"/") || !strings.Contains(strings.Split(path, "/")[0], "."), path)
+		}
+	}
+	for i, d := range drivers { // the second has been loaded when the first is asked
+		for _, part := range []string{"dep", "asm", "c", "linked", "contract", "generic"} {
+			_, err := d.OpenConnector(part)
+			assert.EqualError(t, err, versions[i], part)
+		}
+		_, err := d.OpenConnector("unique")
+		assert.ErrorIs(t, err, contract.UniqueViolation, "codes cross")
+		_, ok := d.(contract.Dialect)
+		assert.True(t, ok, "optional interfaces cross")
+	}
+	assert.Empty(t, sql.Drivers(), "sql.Register was not dropped")
+}
+
+// A stack trace leads to the line that the author wrote, also behind a call
+// that was dropped.
+func TestPositionsAreRight(t *testing.T) {
+	dir := write(t, t.TempDir(), "3.0.0")
+	l, err := loader.New(loader.Config{})
+	require.NoError(t, err)
+	d, err := l.LoadFile(t.Context(), build(t, dir))
+	require.NoError(t, err)
+	text, err := os.ReadFile(filepath.Join(dir, "driver.go"))
+	require.NoError(t, err)
+	line := 1 + slices.IndexFunc(strings.Split(string(text), "\n"), func(l string) bool { return strings.Contains(l, "runtime.Caller(0)") })
+	want := filepath.Join(dir, "driver.go")
+	if host, _ := inspect.Self(); host.Settings["-trimpath"] == "true" {
+		want = "example.com/iso/driver.go"
+	}
+	_, err = d.Value.OpenConnector("where")
+	assert.EqualError(t, err, fmt.Sprintf("%s:%d", want, line))
+}
+
+// An isolated build leaves nothing behind that an ordinary one would use, and
+// tells the truth about what is inside.
+func TestCacheAndBuildInfo(t *testing.T) {
+	dir := write(t, t.TempDir(), "4.0.0")
+	plain := func() [32]byte {
+		out := filepath.Join(t.TempDir(), "plain")
+		cmd := exec.Command("go", "build", "-o", out, "./plain")
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "GOWORK=off")
+		text, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s", text)
+		content, err := os.ReadFile(out)
+		require.NoError(t, err)
+		assert.NotContains(t, string(content), isolate.ID("iso", "4.0.0"))
+		return sha256.Sum256(content)
+	}
+	file := build(t, dir)
+	once := plain()
+	again, err := os.ReadFile(build(t, dir))
+	require.NoError(t, err)
+	first, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.True(t, string(first) == string(again), "two builds differ")
+	assert.Equal(t, once, plain())
+
+	facts, err := inspect.ReadFile(file)
+	require.NoError(t, err)
+	paths := []string{}
+	for _, m := range facts.Modules {
+		paths = append(paths, m.Path)
+	}
+	assert.ElementsMatch(t, []string{"example.com/iso", "example.com/dep", contractModule}, paths)
+}
+
+// The compiler's messages name the author's files, also of those that were
+// rewritten.
+func TestCompilerMessages(t *testing.T) {
+	dir := write(t, t.TempDir(), "5.0.0")
+	source := filepath.Join(dir, "driver.go")
+	text, err := os.ReadFile(source)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(source, []byte(strings.Replace(string(text), "return drv{} }", "return missing }", 1)), 0o666))
+	host, err := inspect.Self()
+	require.NoError(t, err)
+	_, err = gobuild.Build(t.Context(), gobuild.Options{Dir: dir, Out: filepath.Join(t.TempDir(), "x.so"), Host: host})
+	var be *gobuild.Error
+	require.ErrorAs(t, err, &be)
+	assert.Regexp(t, `(?m)^\./driver\.go:\d+:\d+: undefined: missing`, be.Output)
+	assert.NotContains(t, be.Output, "keyway-tool")
+}
+
+func TestID(t *testing.T) {
+	assert.Equal(t, "sqlite_v1.2.0", isolate.ID("sqlite", "1.2.0"))
+	assert.Equal(t, "my_sql_v1.2.0_rc.1_b5", isolate.ID("my-sql", "1.2.0-rc.1+b5"))
+}

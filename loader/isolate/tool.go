@@ -1,0 +1,169 @@
+package isolate
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// Tool runs a tool of the go command, with its arguments rewritten, and ends
+// the process, if this process was started to do so; otherwise it returns at
+// once. A program that builds calls it first in main, and a test in TestMain.
+func Tool() {
+	if len(os.Args) < 3 || os.Args[1] != toolArg {
+		return
+	}
+	code, err := runTool(os.Args[2], os.Args[3:])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "keyway isolate:", err)
+	}
+	os.Exit(code)
+}
+
+func runTool(tool string, args []string) (int, error) {
+	temp, err := os.MkdirTemp("", "keyway-tool-")
+	if err != nil {
+		return 1, err
+	}
+	defer os.RemoveAll(temp)
+	c := &call{args: args, temp: temp}
+	if err := c.rewrite(strings.TrimSuffix(filepath.Base(tool), ".exe")); err != nil {
+		return 1, err
+	}
+	cmd := exec.Command(tool, c.args...)
+	// Messages name the files that the user knows.
+	named := strings.NewReplacer(c.replaced...)
+	var out, errs strings.Builder
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, &out, &errs
+	err = cmd.Run()
+	_, _ = named.WriteString(os.Stdout, out.String())
+	_, _ = named.WriteString(os.Stderr, errs.String())
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		return max(exit.ExitCode(), 1), nil
+	case err != nil:
+		return 1, err
+	}
+	return 0, nil
+}
+
+// call is one call of a tool.
+type call struct {
+	*isolated
+	args     []string
+	temp     string   // for files that the tool is to read instead of others
+	replaced []string // pairs of such a file and the original
+}
+
+// rewrite changes the arguments.
+func (c *call) rewrite(tool string) error {
+	if len(c.args) > 0 && strings.HasPrefix(c.args[0], "-V") {
+		return nil // the go command asks for the tool's version
+	}
+	plan, err := readPlan(os.Getenv(planVar))
+	if err != nil {
+		return fmt.Errorf("the plan of the build: %w", err)
+	}
+	c.isolated = plan
+	switch tool {
+	case "compile":
+		return c.compile()
+	case "asm":
+		return c.asm()
+	case "cgo":
+		return c.rename("-importpath")
+	case "link":
+		return c.link()
+	}
+	return nil
+}
+
+// flag returns the value of a flag of the form "-name value", and where it
+// stands, or -1.
+func (c *call) flag(name string) (string, int) {
+	for i := 0; i+1 < len(c.args); i++ {
+		if c.args[i] == name {
+			return c.args[i+1], i + 1
+		}
+	}
+	return "", -1
+}
+
+// rename gives the package in a flag its own path.
+func (c *call) rename(flag string) error {
+	if pkg, at := c.flag(flag); at >= 0 {
+		c.args[at] = c.path(pkg)
+	}
+	return nil
+}
+
+func (c *call) compile() error {
+	pkg, _ := c.flag("-p")
+	marked := false
+	kept := c.args[:0:0]
+	for _, arg := range c.args {
+		if strings.HasPrefix(arg, marker) {
+			marked = marked || arg == marker+c.id
+			continue
+		}
+		kept = append(kept, arg)
+	}
+	c.args = kept
+	if c.packages[pkg] != marked {
+		// What is compiled now would be kept under the key of an ordinary build,
+		// or the other way round.
+		return fmt.Errorf("package %s: isolated %t, but marked %t", pkg, c.packages[pkg], marked)
+	}
+	if err := c.rename("-p"); err != nil {
+		return err
+	}
+	if marked {
+		if err := c.sources(); err != nil {
+			return err
+		}
+	}
+	return c.importcfg(true)
+}
+
+func (c *call) link() error {
+	if err := c.rename("-pluginpath"); err != nil {
+		return err
+	}
+	return c.importcfg(false)
+}
+
+// importcfg rewrites the import configuration: what sources import under the
+// old path is found under the new one. The linker reads new paths everywhere
+// and wants no map.
+func (c *call) importcfg(withMap bool) error {
+	file, at := c.flag("-importcfg")
+	if at < 0 {
+		return nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	var out strings.Builder
+	for line := range strings.Lines(string(text)) {
+		verb, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		from, to, ok := strings.Cut(rest, "=")
+		switch {
+		case verb == "packagefile" && ok && c.packages[from]:
+			if withMap {
+				fmt.Fprintf(&out, "importmap %s=%s\n", from, c.path(from))
+			}
+			fmt.Fprintf(&out, "packagefile %s=%s\n", c.path(from), to)
+		case verb == "importmap" && ok && c.packages[to]:
+			fmt.Fprintf(&out, "importmap %s=%s\n", from, c.path(to))
+		default:
+			out.WriteString(line)
+		}
+	}
+	c.args[at] = filepath.Join(c.temp, "importcfg")
+	return os.WriteFile(c.args[at], []byte(out.String()), 0o600)
+}
