@@ -11,12 +11,13 @@ import (
 )
 
 func buildCommand() *cobra.Command {
-	var out string
+	var out, program string
 	cmd := &cobra.Command{
 		Use:   "build DIR",
 		Short: "Build the driver file of a driver's package",
-		Long: `build compiles the package in DIR as a Go plugin that fits this drivercheck: same
-toolchain, same flags. The package is an ordinary one, or a package main, with
+		Long: `build compiles the package in DIR as a Go plugin that fits a program, or this
+drivercheck: same toolchain, same flags. The package is an ordinary one, or a
+package main, with
 
     //go:embed driver.json
     var DriverManifest string
@@ -31,10 +32,14 @@ go.work around it is ignored.
 The file is called name-v1.2.0.so, after the manifest, and is written to the
 current directory unless -o says otherwise.`,
 		Example: `  drivercheck build ./drivers/sqlite
+  drivercheck build ./drivers/sqlite --host /usr/bin/myapp
   drivercheck build ./drivers/sqlite -o /usr/lib/myapp/drivers/sqlite.so`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			host, err := inspect.Self()
+			if program != "" {
+				host, err = readHost(program)
+			}
 			if err != nil {
 				return err
 			}
@@ -51,7 +56,9 @@ current directory unless -o says otherwise.`,
 		},
 	}
 	cmd.Flags().StringVarP(&out, "output", "o", "", "the `file` to write")
+	cmd.Flags().StringVar(&program, "host", "", "the `program` that is to load the file, whose flags to use (default: this drivercheck)")
 	_ = cmd.MarkFlagFilename("output", "so")
+	_ = cmd.MarkFlagFilename("host")
 	cmd.ValidArgsFunction = completeDirs
 	return cmd
 }

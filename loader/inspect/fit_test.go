@@ -121,7 +121,7 @@ func TestFit(t *testing.T) {
 			d.GoVersion = "go1.25.0"
 			changeStandard(d)
 			d.Packages["golang.org/x/sys/unix"] = Fingerprint{9}
-		}, []is{{KindGoVersion, "go version", 4, "", "build drivercheck with go1.26.8, as the host is, and then: drivercheck build DIR"}}},
+		}, []is{{KindGoVersion, "go version", 4, "", "--host PROGRAM DIR, which builds the driver with go1.26.8, as the host is"}}},
 		{"version with experiment", func(d, h *Facts) { h.GoVersion = "go1.26.8-X:jsonv2" }, nil},
 		{"experiment", func(d, h *Facts) {
 			h.GoVersion, h.Settings["GOEXPERIMENT"] = "go1.26.8-X:jsonv2", "jsonv2"

@@ -124,8 +124,8 @@ func environment(name string) func(string) string {
 	}
 }
 
-// likeHost is the way to a driver that fits: drivercheck builds for programs
-// that were built as it was itself.
+// likeHost is the way to a driver that fits. It says how besides, because the
+// command takes all that from the host by itself.
 func likeHost(how string) string {
-	return "build drivercheck " + how + ", as the host is, and then: drivercheck build DIR"
+	return "drivercheck build --host PROGRAM DIR, which builds the driver " + how + ", as the host is"
 }
