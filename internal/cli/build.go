@@ -56,7 +56,7 @@ current directory unless -o says otherwise.`,
 		},
 	}
 	cmd.Flags().StringVarP(&out, "output", "o", "", "the `file` to write")
-	cmd.Flags().StringVar(&program, "host", "", "the `program` that is to load the file, whose flags to use (default: this drivercheck)")
+	cmd.Flags().StringVar(&program, "host", "", "the `program` that is to load the file, or a profile of it (default: this drivercheck)")
 	_ = cmd.MarkFlagFilename("output", "so")
 	_ = cmd.MarkFlagFilename("host")
 	cmd.ValidArgsFunction = completeDirs

@@ -85,20 +85,9 @@ that it is a plugin without a valid manifest.`,
 		ValidArgsFunction: completeDriver,
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON")
-	cmd.Flags().StringVar(&host, "host", "", "the `program` that is to load the file")
+	cmd.Flags().StringVar(&host, "host", "", "the `program` that is to load the file, or a profile of it")
 	_ = cmd.MarkFlagFilename("host")
 	return cmd
-}
-
-func readHost(path string) (*inspect.Facts, error) {
-	if _, err := os.Stat(path); err != nil {
-		return nil, usagef("--host: %s: %w", path, errors.Unwrap(err))
-	}
-	facts, err := inspect.ReadFile(path)
-	if err != nil {
-		return nil, ofFile(path, err)
-	}
-	return facts, nil
 }
 
 // inspectFile reads the bytes once, so that hash and facts are of one file.
