@@ -21,7 +21,7 @@ var argsChecks = []check{
 	},
 	{
 		ID: "args/valuer", Level: conformance.Must, Gate: "NamedValueChecker",
-		Rule:   "CheckNamedValue calls Value of an argument that is a driver.Valuer, or returns driver.ErrSkip; it neither looks past it at the type behind nor swallows its error.",
+		Rule:   "An argument that is a driver.Valuer is stored as what its Value returns, and its error is the call's.",
 		Source: "database/sql, driverArgsConnLocked: a NamedValueChecker gets the argument as the user gave it; go-sql-driver/mysql#708",
 		Run:    with(argsValuer),
 	},
@@ -34,7 +34,7 @@ var argsChecks = []check{
 	{
 		ID: "args/unsupported", Level: conformance.Must,
 		Rule:   "An argument of a type that the driver does not know is an error: it is neither stored in some form nor a panic.",
-		Source: "database/sql/driver, DefaultParameterConverter and NamedValueChecker; duckdb/duckdb-go#182",
+		Source: "database/sql/driver, DefaultParameterConverter and NamedValueChecker",
 		Run:    with(argsUnsupported),
 	},
 	{

@@ -77,25 +77,35 @@ func badconnNotOnSQLError(e *env) {
 	}
 }
 
+// badconnNotOnCancel leaves out what the driver cannot know to be cancelled.
 func badconnNotOnCancel(e *env) {
 	table := e.kv(0)
 	type call struct {
 		query Query
+		exec  bool
 		do    func(c *conn, ctx context.Context, text string) error
 	}
+	some := false
 	for _, slow := range []call{
-		{SlowQuery, func(c *conn, ctx context.Context, text string) error {
+		{SlowQuery, false, func(c *conn, ctx context.Context, text string) error {
 			return firstRow(ctx, way{query: c.query}, text)
 		}},
-		{SlowExec, func(c *conn, ctx context.Context, text string) error {
+		{SlowExec, true, func(c *conn, ctx context.Context, text string) error {
 			_, err := c.exec(ctx, text)
 			return err
 		}},
 	} {
+		if !e.heeds(slow.exec) {
+			continue
+		}
 		text := e.on(table, slow.query)
+		some = true
 		c := e.conn()
 		var err error
 		e.Prompt("the cancelled "+text, func() { err = slow.do(c, e.cancelSoon(), text) })
 		e.notBad("the cancelled "+text, err)
+	}
+	if !some {
+		e.Unsupported("the driver has no method that takes the context of a statement")
 	}
 }

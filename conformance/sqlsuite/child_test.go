@@ -23,7 +23,7 @@ import (
 
 // job tells a child which checks to run, on which driver.
 type job struct {
-	Mutant   string // "" for the reference itself
+	Mutant   string // "" for the reference itself, or plain
 	Checks   []string
 	Patience time.Duration
 	Results  string // the file to which results are appended, one a line
@@ -35,6 +35,9 @@ type finding struct {
 	Check   string
 	Outcome *conformance.Outcome
 }
+
+// plain is a job's Mutant that is none: plainDriver.
+const plain = "plain"
 
 const jobVariable = "KEYWAY_SQLSUITE_JOB"
 
@@ -62,8 +65,11 @@ func child(text []byte) error {
 	}
 	defer f.Close()
 	subject := &conformance.Subject[contract.Driver]{DSN: "reference:{{tempdir}}", New: func() contract.Driver {
-		if j.Mutant == "" {
+		switch j.Mutant {
+		case "":
 			return reference.New()
+		case plain:
+			return plainDriver{reference.New()}
 		}
 		return reference.New(reference.Mutant(j.Mutant))
 	}}

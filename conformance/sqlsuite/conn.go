@@ -23,8 +23,8 @@ var connChecks = []check{
 	},
 	{
 		ID: "conn/close-with-open-children", Level: conformance.Must,
-		Rule:   "Conn.Close invalidates statements, rows and a transaction that are open: calls on them return an error, closing them does no harm.",
-		Source: "database/sql/driver, Conn.Close; database/sql closes the statements of a sql.Conn after the connection, if that was lost",
+		Rule:   "Conn.Close invalidates statements and a transaction that are open: calls on them return an error. Reading on in open rows, and closing rows and statements, does no harm.",
+		Source: "database/sql/driver, Conn.Close: invalidates any current prepared statements and transactions; database/sql closes the statements of a sql.Conn after the connection, if that was lost",
 		Run:    with(connCloseWithOpenChildren),
 	},
 	{

@@ -17,8 +17,8 @@ import (
 var connectorChecks = []check{
 	{
 		ID: "connector/driver", Level: conformance.Must,
-		Rule:   "Connector.Driver returns a driver, the same each time, and may be called by many goroutines.",
-		Source: "database/sql/driver, Connector.Driver; sql.DB.Driver",
+		Rule:   "Connector.Driver returns the connector's driver, never nil or one of another type, and may be called by many goroutines.",
+		Source: "database/sql/driver, Connector.Driver: the underlying Driver; sql.DB.Driver",
 		Run:    with(connectorDriver),
 	},
 	{
@@ -74,8 +74,8 @@ func connectorDriver(e *env) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			if d := c.Driver(); d != first {
-				e.Errorf("Connector.Driver: wanted the same driver each time, found %T %v and then %T %v", first, first, d, d)
+			if d := c.Driver(); reflect.TypeOf(d) != reflect.TypeOf(first) {
+				e.Errorf("Connector.Driver: wanted a driver each time, found a %T and then a %T", first, d)
 			}
 		})
 	}

@@ -136,15 +136,24 @@ func (e *env) knowing(exec bool, f func(c *conn, w way)) {
 	}
 }
 
-// knows tells whether the driver's own method gets the context.
+// heeds tells whether the driver lets a statement that conn.exec executes, or
+// that conn.query queries, know its context. Of another, database/sql looks at
+// the context before the call and no more, so that it cannot be ended.
+func (e *env) heeds(exec bool) bool {
+	c := e.conn()
+	return c.knows(c.ways()[0], exec)
+}
+
+// knows tells whether the driver's own method gets the context. A connection
+// that has only one of the direct methods prepares what is for the other.
 func (c *conn) knows(w way, exec bool) bool {
 	var ok bool
-	if w.name == "direct" {
-		if exec {
-			_, ok = c.Conn.(driver.ExecerContext)
-		} else {
-			_, ok = c.Conn.(driver.QueryerContext)
-		}
+	switch {
+	case w.name == "direct" && exec && c.execer() != nil:
+		_, ok = c.Conn.(driver.ExecerContext)
+		return ok
+	case w.name == "direct" && !exec && c.queryer() != nil:
+		_, ok = c.Conn.(driver.QueryerContext)
 		return ok
 	}
 	st, err := c.prepare(c.e.ctx(), c.e.sql(SelectOne))
@@ -295,11 +304,11 @@ func ctxErrorIdentity(e *env) {
 			return firstRow(ctx, way{query: c.query}, e.sql(SelectOne))
 		},
 	}
-	if e.has(SlowQuery) {
+	if e.has(SlowQuery) && e.heeds(false) {
 		text := e.sql(SlowQuery)
 		calls[text] = func(c *conn, ctx context.Context) error { return firstRow(ctx, way{query: c.query}, text) }
 	}
-	if e.has(SlowExec) {
+	if e.has(SlowExec) && e.heeds(true) {
 		text := e.on(table, SlowExec)
 		calls[text] = func(c *conn, ctx context.Context) error { _, err := c.exec(ctx, text); return err }
 	}

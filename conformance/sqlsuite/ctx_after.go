@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"time"
 )
 
@@ -66,18 +67,28 @@ func ctxLateCancel(e *env) {
 	e.eachWay(func(c *conn, w way) { e.raceCancel(c, w.name, table, series, n) })
 }
 
-// raceCancel cancels at about the time when the call returns. The call may
-// succeed or fail; the one after it must not notice.
+// raceCancel cancels at some time between the beginning of the call and its
+// end. The call may succeed or fail, and the pool may discard the connection
+// after either; if it does not, the call after it must not notice.
 func (e *env) raceCancel(c *conn, name, table, series string, n int) {
-	for range 30 {
+	var took time.Duration // by the second of two calls that are left alone
+	update := e.on(table, UpdateAll)
+	for round := range 32 {
 		for _, w := range c.ways() {
 			if w.name != name {
 				continue
 			}
+			if round < 2 {
+				start := time.Now()
+				_, err := w.exec(e.ctx(), update, "alone")
+				e.Setup(err, "execute %q", update)
+				took = max(time.Since(start), 1)
+				break
+			}
 			ctx, cancel := e.cancellable()
-			go cancel()
-			_, err := w.exec(ctx, e.on(table, UpdateAll), "race")
-			if err != nil && !c.kept(err) {
+			time.AfterFunc(rand.N(took), cancel)
+			_, err := w.exec(ctx, update, "race")
+			if !c.kept(err) {
 				c.Close()
 				c = e.conn()
 				break
@@ -133,16 +144,16 @@ func ctxBeginCancel(e *env) {
 func ctxReuseAfterCancel(e *env) {
 	table := e.kv(0)
 	cancelled := map[string]func(c *conn) error{}
-	if e.has(SlowQuery) {
+	if e.has(SlowQuery) && e.heeds(false) {
 		text := e.sql(SlowQuery)
 		cancelled[text] = func(c *conn) error { return firstRow(e.cancelSoon(), way{query: c.query}, text) }
 	}
-	if e.has(SlowExec) {
+	if e.has(SlowExec) && e.heeds(true) {
 		text := e.on(table, SlowExec)
 		cancelled[text] = func(c *conn) error { _, err := c.exec(e.cancelSoon(), text); return err }
 	}
 	if len(cancelled) == 0 {
-		e.Unsupported("the dialect %s has no statement that takes long", e.dialect.name)
+		e.Unsupported("the dialect %s has no statement that takes long and of which the driver knows the context", e.dialect.name)
 	}
 	insert, id := e.on(table, InsertKV), 100
 	for text, call := range cancelled {
@@ -166,6 +177,9 @@ func ctxReuseAfterCancel(e *env) {
 }
 
 func (e *env) reusePool() {
+	if !e.has(SlowQuery) || !e.heeds(false) {
+		return
+	}
 	slow, one := e.sql(SlowQuery), e.sql(SelectOne)
 	db := e.db(1)
 	e.Setup(db.PingContext(e.ctx()), "connect")

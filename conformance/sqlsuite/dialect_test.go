@@ -36,7 +36,7 @@ func TestPresetsAreWellFormed(t *testing.T) {
 	for name := range presets {
 		d := resolve(name)
 		for q := range d.queries {
-			text, _, err := d.text(q, "table", "T", "n", "3", "id", "5", "column", "x")
+			text, _, err := d.text(q, "table", "T", "n", "3", "column", "x")
 			assert.NoError(t, err)
 			assert.NotContains(t, text, "{{")
 		}

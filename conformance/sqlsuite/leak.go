@@ -11,7 +11,7 @@ var leakChecks = []check{
 	{
 		ID: "leak/goroutines", Level: conformance.Must,
 		Rule:   "Opening, using and closing databases again and again leaves no goroutines behind.",
-		Source: "database/sql/driver, Conn.Close; duckdb/duckdb-go#124",
+		Source: "database/sql/driver, Conn.Close; lib/pq#617: goroutines that watched contexts stayed behind",
 		Run:    with(leakGoroutines),
 	},
 	{

@@ -10,7 +10,9 @@ var sqlitePreset = preset{
 	queries: map[Query]string{
 		CreateKV:        `CREATE TABLE {{table}} (id INTEGER PRIMARY KEY, v TEXT)`,
 		AddColumn:       `ALTER TABLE {{table}} ADD COLUMN extra TEXT`,
+		InsertAuto:      `INSERT INTO {{table}} (v) VALUES ({{1}})`,
 		InsertReturning: `INSERT INTO {{table}} (id, v) VALUES ({{1}}, {{2}}) RETURNING id, v`,
+		CreateTyped:     `CREATE TABLE {{table}} (id INTEGER PRIMARY KEY, i BIGINT, f DOUBLE PRECISION, b BOOLEAN, s TEXT, x BLOB, t TIMESTAMP, c VARCHAR(20), d DECIMAL(10, 2), r INTEGER NOT NULL DEFAULT 7)`,
 		EchoTwo:         `SELECT CAST({{1}} AS TEXT) AS a, CAST({{2}} AS TEXT) AS b`,
 		EchoNamed:       `SELECT :second AS b, :first AS a`,
 

@@ -4,9 +4,9 @@ package sqlsuite
 // how a database spells it.
 //
 // In the text, {{table}} stands for the name of a table of the check's own,
-// {{n}} for a count, {{id}} for what ConnectionID returned, {{column}} for a
-// column of the typed table, and {{1}}, {{2}} for the first and second
-// parameter, in the placeholder style of the database.
+// {{n}} for a count, {{column}} for a column of the typed table, and {{1}},
+// {{2}} for the first and second parameter, in the placeholder style of the
+// database.
 type Query string
 
 // Tables. A kv table has the columns id, an integer that is the primary key,
@@ -128,10 +128,8 @@ const (
 
 // Transactions.
 const (
-	// BeginSQL, CommitSQL and RollbackSQL control a transaction by SQL.
-	BeginSQL    Query = "begin"
-	CommitSQL   Query = "commit"
-	RollbackSQL Query = "rollback"
+	// BeginSQL begins a transaction by SQL.
+	BeginSQL Query = "begin"
 	// EnableDeferred does what a connection needs before a transaction in
 	// which InsertDeferred works. It may be empty where nothing is needed.
 	EnableDeferred Query = "enable-deferred"
@@ -146,9 +144,6 @@ const (
 	InsertRoot Query = "insert-root"
 	// CountDeferred returns one row with the number of rows.
 	CountDeferred Query = "count-deferred"
-	// ShowIsolation returns one row with the isolation level of the
-	// transaction in force, as a text.
-	ShowIsolation Query = "show-isolation"
 )
 
 // Sessions.
@@ -159,11 +154,6 @@ const (
 	// GetSession returns a row if what SetSession left is there; else it
 	// returns none, or fails.
 	GetSession Query = "get-session"
-	// ConnectionID returns one row with a number by which the database knows
-	// the connection.
-	ConnectionID Query = "connection-id"
-	// Kill ends the connection {{id}} from another.
-	Kill Query = "kill"
 	// KillSelf ends the connection on which it runs, so that its own outcome
 	// is lost.
 	KillSelf Query = "kill-self"

@@ -151,13 +151,19 @@ func (c *conn) begin(ctx context.Context, opts driver.TxOptions) (driver.Tx, err
 // reset prepares the connection for its next user, as the pool does when it
 // takes an idle connection: false means that the pool would discard it.
 func (c *conn) reset(ctx context.Context) bool {
-	if v, ok := c.Conn.(driver.Validator); ok && !v.IsValid() {
+	if !c.valid() {
 		return false
 	}
 	if r, ok := c.Conn.(driver.SessionResetter); ok {
 		return !errors.Is(r.ResetSession(ctx), driver.ErrBadConn)
 	}
 	return true
+}
+
+// valid tells whether the connection calls itself so, if it says anything.
+func (c *conn) valid() bool {
+	v, ok := c.Conn.(driver.Validator)
+	return !ok || v.IsValid()
 }
 
 // stmt is a prepared statement on which a check calls what database/sql would.

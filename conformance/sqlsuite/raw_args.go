@@ -59,13 +59,39 @@ func convertArg(ci driver.Conn, st driver.Stmt, nv *driver.NamedValue) error {
 			return err
 		}
 	}
-	converter := driver.ValueConverter(driver.DefaultParameterConverter)
 	if cc, ok := st.(driver.ColumnConverter); ok { //nolint:staticcheck // database/sql still calls it
-		if want := st.NumInput(); want < 0 || nv.Ordinal <= want {
-			converter = cc.ColumnConverter(nv.Ordinal - 1)
+		return convertForColumn(cc, st.NumInput(), nv)
+	}
+	return convertByDefault(nv)
+}
+
+// convertForColumn is what database/sql's ccChecker does. An argument beyond
+// those that the statement wants is left to those who count.
+func convertForColumn(cc driver.ColumnConverter, want int, nv *driver.NamedValue) error { //nolint:staticcheck // database/sql still calls it
+	index := nv.Ordinal - 1
+	if want >= 0 && want <= index {
+		return nil
+	}
+	if _, ok := nv.Value.(driver.Valuer); ok {
+		if err := convertByDefault(nv); err != nil {
+			return err
 		}
 	}
-	value, err := converter.ConvertValue(nv.Value)
+	value, err := cc.ColumnConverter(index).ConvertValue(nv.Value)
+	if err != nil {
+		return err
+	}
+	if !driver.IsValue(value) {
+		return fmt.Errorf("the ColumnConverter converted %T to %T, which is no driver.Value", nv.Value, value)
+	}
+	nv.Value = value
+	return nil
+}
+
+// convertByDefault converts as for a driver that says nothing of arguments; of a
+// Valuer it takes the value.
+func convertByDefault(nv *driver.NamedValue) error {
+	value, err := driver.DefaultParameterConverter.ConvertValue(nv.Value)
 	if err == nil {
 		nv.Value = value
 	}

@@ -138,6 +138,8 @@ func rowsInterleaved(e *env) {
 			e.wantPrefix(what, got[i], ends[i], series(1, 100)...)
 			e.promptly("closing rows that were read in turn", cur.Close)
 		}
-		e.works(c, "after rows were read in turn")
+		if c.reset(e.ctx()) {
+			e.works(c, "after rows were read in turn")
+		}
 	})
 }

@@ -40,7 +40,7 @@ var stmtChecks = []check{
 	{
 		ID: "stmt/no-stale-args", Level: conformance.Must,
 		Rule:   "An execution sees its own arguments only: nothing of those of an earlier one is left, be the new ones shorter or NULL.",
-		Source: "database/sql/driver, StmtExecContext: the statement is executed with the given arguments",
+		Source: "database/sql, Stmt.ExecContext: executes a prepared statement with the given arguments",
 		Run:    with(stmtNoStaleArgs),
 	},
 	{
@@ -52,7 +52,7 @@ var stmtChecks = []check{
 	{
 		ID: "stmt/close-after-tx-end", Level: conformance.Must,
 		Rule:   "Closing a statement that was prepared in a transaction, after the transaction ended, does not panic or disturb the connection.",
-		Source: "database/sql, Tx.Commit and Tx.rollback call closePrepared last",
+		Source: "database/sql, Tx.Commit and Tx.Rollback call closePrepared after driver.Tx's Commit or Rollback",
 		Run:    with(stmtCloseAfterTxEnd),
 	},
 	{

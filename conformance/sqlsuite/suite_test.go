@@ -61,8 +61,13 @@ func TestMutantsFailExactlyTheirCheck(t *testing.T) {
 	t.Logf("the kill matrix:\n%s", strings.Join(lines, "\n"))
 }
 
-// judge runs the suite on a mutant. A check that should pass and does not is
-// given a second run by itself, with time enough for a busy machine.
+// hanging are the mutants that do not return, so that their check fails for
+// that.
+var hanging = map[string]bool{"ctx/cancel-during-exec": true, "ctx/cancel-during-query": true, "ctx/cancel-during-next": true}
+
+// judge runs the suite on a mutant. A check that should pass and does not, or
+// that fails for being slow, is given a second run by itself, with time enough
+// for a busy machine.
 func judge(t *testing.T, m reference.Mutation) string {
 	start := time.Now()
 	outcomes := runSuite(t, m.ID, patienceForKill())
@@ -70,9 +75,12 @@ func judge(t *testing.T, m reference.Mutation) string {
 	var killed conformance.Status
 	for id, o := range outcomes {
 		if id == m.ID {
+			slow := strings.Contains(fmt.Sprint(o.Messages), "did not return within") && !hanging[id]
+			if slow || o.Status != conformance.Fail {
+				o = runSuite(t, m.ID, patienceForPass(), id)[id]
+			}
 			killed = o.Status
-			ok := o.Status == conformance.Fail || o.Status == conformance.Crash || o.Status == conformance.Timeout
-			assert.True(t, ok, "mutant %s (%s): its check is %s %q", m.ID, m.Fault, o.Status, o.Messages)
+			assert.Equal(t, conformance.Fail, killed, "mutant %s (%s): its check says %q", m.ID, m.Fault, o.Messages)
 			continue
 		}
 		if o.Status != conformance.Pass {

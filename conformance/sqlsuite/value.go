@@ -98,7 +98,7 @@ var valueChecks = []check{
 	},
 	{
 		ID: "value/time-range", Level: conformance.Should,
-		Rule:   "Times before 1970, in the year 1 and in the year 9999 read back as they are, or are refused.",
+		Rule:   "The beginning of 1970, times before it, in the year 1 and in the year 9999 read back as they are, or are refused.",
 		Source: "database/sql/driver, Value; time.Time: the zero value is in the year 1",
 		Run:    with(valueTimeRange),
 	},

@@ -15,13 +15,14 @@ func sameInstant(want time.Time) func(time.Time) bool {
 }
 
 // valueTimeUTC has dates on both sides of changes to summer time, which a
-// driver that reads wall clocks as local would move.
+// driver that reads wall clocks as local would move. The earliest is the first
+// of a MySQL TIMESTAMP.
 func valueTimeUTC(e *env) {
 	s := e.shelf()
 	for _, t := range []time.Time{
 		date(2024, time.January, 15), date(2024, time.February, 29), date(2024, time.July, 15),
 		time.Date(2024, time.March, 31, 1, 30, 0, 0, time.UTC), time.Date(2024, time.October, 27, 0, 30, 0, 0, time.UTC),
-		time.Date(2024, time.December, 31, 23, 59, 59, 0, time.UTC), time.Unix(0, 0).UTC(),
+		time.Date(2024, time.December, 31, 23, 59, 59, 0, time.UTC), time.Unix(1, 0).UTC(),
 	} {
 		trip(s, "t", t, keep, sameInstant(t))
 	}
@@ -82,7 +83,7 @@ func valueTimeMonotonic(e *env) {
 func valueTimeRange(e *env) {
 	s := e.shelf()
 	for _, t := range []time.Time{
-		time.Unix(-1, 0).UTC(), date(1900, time.January, 1), date(1582, time.October, 10), {}, date(9999, time.December, 31),
+		time.Unix(0, 0).UTC(), time.Unix(-1, 0).UTC(), date(1900, time.January, 1), date(1582, time.October, 10), {}, date(9999, time.December, 31),
 	} {
 		trip(s, "t", t, keepOrRefuse, sameInstant(t))
 	}

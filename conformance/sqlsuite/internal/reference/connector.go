@@ -43,8 +43,8 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 
 // Driver implements [driver.Connector].
 func (c *connector) Driver() driver.Driver {
-	if c.broken("connector/driver") {
-		return &Driver{mutant: c.d.mutant}
+	if c.marks.asked.Swap(true) && c.broken("connector/driver") {
+		return nil
 	}
 	return c.d
 }

@@ -169,7 +169,7 @@ var verbs = map[string]func(*call, context.Context) (*set, error){
 	"select": (*call).selectRows, "count": (*call).countRows, "max": (*call).maximum,
 	"row": (*call).computed, "series": (*call).series,
 	"begin": (*call).control, "commit": (*call).control, "rollback": (*call).control,
-	"set": (*call).variable, "get": (*call).variable, "isolation": (*call).control,
-	"me": (*call).connection, "kill": (*call).connection, "die": (*call).connection,
+	"set": (*call).variable, "get": (*call).variable,
+	"kill": (*call).connection, "die": (*call).connection,
 	"fail": func(*call, context.Context) (*set, error) { return nil, fault("22012", "the statement fails") },
 }

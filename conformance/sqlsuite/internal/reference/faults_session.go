@@ -40,8 +40,9 @@ type storeMarks struct {
 
 // connectorMarks are what they remember of a connector.
 type connectorMarks struct {
-	open atomic.Int32 // connections
-	file *os.File
+	open  atomic.Int32 // connections
+	asked atomic.Bool  // for the driver
+	file  *os.File
 }
 
 // driverMarks are what they remember of a driver.

@@ -18,9 +18,9 @@ import "database/sql/driver"
 //	series N [then fail | then wait]                 rows n, s, x
 //	slowly STATEMENT                                 after some minutes
 //	fail
-//	begin, commit, rollback, isolation
+//	begin, commit, rollback
 //	set NAME = VALUE, get NAME                       session variables
-//	me, kill ID, die                                 connections
+//	kill ID, die                                     connections
 //
 // A VALUE is an integer, 'text', null, $1 or :name; a TYPE one of the kinds,
 // some with sizes, such as text(20); a NAME a word or "any text".
@@ -104,16 +104,14 @@ var grammar = map[string]func(p *parser, s *statement){
 			s.then = p.name()
 		}
 	},
-	"set":       func(p *parser, s *statement) { s.set = []binding{p.binding()} },
-	"get":       func(p *parser, s *statement) { s.names = []string{p.name()} },
-	"kill":      func(p *parser, s *statement) { s.count = p.number() },
-	"fail":      func(*parser, *statement) {},
-	"begin":     func(*parser, *statement) {},
-	"commit":    func(*parser, *statement) {},
-	"rollback":  func(*parser, *statement) {},
-	"isolation": func(*parser, *statement) {},
-	"me":        func(*parser, *statement) {},
-	"die":       func(*parser, *statement) {},
+	"set":      func(p *parser, s *statement) { s.set = []binding{p.binding()} },
+	"get":      func(p *parser, s *statement) { s.names = []string{p.name()} },
+	"kill":     func(p *parser, s *statement) { s.count = p.number() },
+	"fail":     func(*parser, *statement) {},
+	"begin":    func(*parser, *statement) {},
+	"commit":   func(*parser, *statement) {},
+	"rollback": func(*parser, *statement) {},
+	"die":      func(*parser, *statement) {},
 }
 
 // onTable are the verbs that a table's name follows.

@@ -6,7 +6,7 @@ var sessionMutants = []Mutation{
 	{"open/bad-dsn", "A DSN of an unknown scheme is taken as the name of a database."},
 	{"open/no-io", "OpenConnector opens a file."},
 	{"open/same-dsn-as-open", "Driver.Open takes the whole DSN for the name of the database."},
-	{"connector/driver", "Connector.Driver returns a new driver each time."},
+	{"connector/driver", "Connector.Driver returns nil from the second call on."},
 	{"connector/concurrent-connect", "With twelve connections open, Connect returns one of them."},
 	{"connector/equivalent-conns", "A table that one connection dropped is still there for the others."},
 	{"connector/cancelled-connect", "Connect with an ended context leaves a goroutine behind."},

@@ -13,7 +13,6 @@ import (
 // committed when it began, and may write only if that still is.
 type transaction struct {
 	c         *conn
-	level     sql.IsolationLevel
 	readOnly  bool
 	view      *snapshot // what it sees; nil for what is committed
 	writing   bool      // it holds the writer token
@@ -57,18 +56,16 @@ func (c *conn) begin(opts driver.TxOptions) (*transaction, error) {
 	if c.tx != nil {
 		return nil, fault("25001", "a transaction is open")
 	}
-	t := &transaction{c: c, level: sql.IsolationLevel(opts.Isolation), readOnly: opts.ReadOnly}
-	switch t.level {
-	case sql.LevelDefault:
-		t.level = sql.LevelReadCommitted
-	case sql.LevelReadCommitted:
+	t := &transaction{c: c, readOnly: opts.ReadOnly}
+	switch level := sql.IsolationLevel(opts.Isolation); level {
+	case sql.LevelDefault, sql.LevelReadCommitted:
 	case sql.LevelRepeatableRead, sql.LevelSerializable:
-		if t.level == sql.LevelSerializable || !c.broken("tx/isolation-effective") {
+		if level == sql.LevelSerializable || !c.broken("tx/isolation-effective") {
 			t.view = c.db.committed()
 		}
 	default:
-		if t.level <= sql.LevelLinearizable || !c.broken("tx/isolation-unsupported") {
-			return nil, fault("0A000", "the isolation level %s is not supported", t.level)
+		if level <= sql.LevelLinearizable || !c.broken("tx/isolation-unsupported") {
+			return nil, fault("0A000", "the isolation level %s is not supported", level)
 		}
 	}
 	c.tx = t

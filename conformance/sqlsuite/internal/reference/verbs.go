@@ -2,7 +2,6 @@ package reference
 
 import (
 	"context"
-	"database/sql"
 	"database/sql/driver"
 	"fmt"
 	"slices"
@@ -308,19 +307,13 @@ func (k *call) series(context.Context) (*set, error) {
 	}}, nil
 }
 
-// control is begin, commit, rollback and isolation.
+// control is begin, commit and rollback.
 func (k *call) control(context.Context) (*set, error) {
 	tx := k.c.tx
 	switch {
 	case k.verb == "begin":
 		_, err := k.c.begin(driver.TxOptions{})
 		return &set{}, err
-	case k.verb == "isolation":
-		level := sql.LevelReadCommitted
-		if tx != nil {
-			level = tx.level
-		}
-		return one([]column{computedColumn("isolation", kindText)}, level.String()), nil
 	case tx == nil:
 		return nil, errNoTx
 	case k.verb == "commit":
@@ -347,12 +340,9 @@ func (k *call) variable(context.Context) (*set, error) {
 	return out, nil
 }
 
-// connection is me, kill and die.
+// connection is kill and die.
 func (k *call) connection(context.Context) (*set, error) {
-	switch k.verb {
-	case "me":
-		return one([]column{computedColumn("id", kindInt)}, k.c.id), nil
-	case "kill":
+	if k.verb == "kill" {
 		return &set{}, k.c.db.kill(k.count)
 	}
 	if err := k.c.db.kill(k.c.id); err != nil {
