@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -152,6 +153,25 @@ func TestInterrupted(t *testing.T) {
 	left, err := os.ReadDir(temp)
 	require.NoError(t, err)
 	assert.Empty(t, left)
+}
+
+// A run that is killed leaves no check running.
+func TestParentDies(t *testing.T) {
+	hangs := filepath.Join(t.TempDir(), "pid")
+	parent := exec.Command(os.Args[0])
+	parent.Env = append(os.Environ(), "WIDGET_PARENT="+goodWidget(t), "WIDGET_HANGS="+hangs, "TMPDIR="+t.TempDir(), "XDG_CACHE_HOME="+t.TempDir())
+	require.NoError(t, parent.Start())
+	pid := 0
+	require.Eventually(t, func() bool {
+		text, err := os.ReadFile(hangs)
+		if err == nil {
+			pid, err = strconv.Atoi(string(text))
+		}
+		return err == nil
+	}, 30*time.Second, 10*time.Millisecond, "the check does not begin")
+	require.NoError(t, parent.Process.Kill())
+	_ = parent.Wait()
+	assert.Eventually(t, func() bool { return gone(pid) }, 10*time.Second, 10*time.Millisecond, "the check still runs")
 }
 
 func TestInProcess(t *testing.T) {

@@ -1,10 +1,12 @@
 package conformance_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/keyway-go/keyway/conformance"
 	"github.com/keyway-go/keyway/contract"
@@ -63,6 +65,13 @@ func suite() *conformance.Suite[widget] {
 
 func TestMain(m *testing.M) {
 	suite().Worker()
+	if file := os.Getenv("WIDGET_PARENT"); file != "" {
+		// The parent that TestParentDies kills.
+		_, err := conformance.Run(context.Background(), suite(), conformance.Options{File: file, Run: []string{"do/hang"},
+			Config: conformance.Config{DSN: "x"}, Limits: conformance.Limits{Timeout: time.Minute}})
+		fmt.Println(err)
+		os.Exit(1)
+	}
 	os.Exit(m.Run())
 }
 
@@ -108,6 +117,7 @@ func (d *drv) Do(what string) error {
 		fmt.Println("about to leave")
 		os.Exit(0)
 	case "hang":
+		os.WriteFile(os.Getenv("WIDGET_HANGS"), []byte(fmt.Sprint(os.Getpid())), 0o600)
 		select {}
 	case "stop":
 		// A stopped process answers nothing, not even its own timer.
