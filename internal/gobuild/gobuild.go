@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -131,6 +132,7 @@ type tool struct {
 	dir     string
 	flags   []string
 	gcflags string // for all packages
+	cflags  string // CGO_CFLAGS, as it would be
 	env     []string
 }
 
@@ -140,11 +142,13 @@ func newTool(ctx context.Context, dir string, host *inspect.Facts) (*tool, error
 	}
 	t := &tool{dir: dir, flags: hostFlags(host), env: hostEnv(host)}
 	t.gcflags, _ = strings.CutPrefix(host.Settings["-gcflags"], "all=")
-	out, err := t.run(ctx, "env", "GOVERSION")
+	out, err := t.run(ctx, "env", "GOVERSION", "CGO_CFLAGS")
 	if err != nil {
 		return nil, err
 	}
-	version, wanted := inspect.Release(strings.TrimSpace(string(out))), inspect.Release(host.GoVersion)
+	version, cflags, _ := strings.Cut(string(out), "\n")
+	t.cflags = strings.TrimSpace(cflags)
+	version, wanted := inspect.Release(strings.TrimSpace(version)), inspect.Release(host.GoVersion)
 	if version != wanted {
 		return nil, &Error{Wanted: wanted + ", with which the host was built", Found: version + " in " + dir,
 			Remedy: "GOTOOLCHAIN=" + wanted + " drivercheck build " + dir + " and what else was said, or put that release into PATH"}
@@ -178,15 +182,35 @@ type goPackage struct {
 	ImportPath string
 	GoFiles    []string
 	CgoFiles   []string
+	Standard   bool
+
+	// isolate are the import paths of the package and of what it imports,
+	// without the standard library.
+	isolate []string
 }
 
+// describe lists the driver's package with everything that it imports: the
+// package itself comes last.
 func (t *tool) describe(ctx context.Context) (goPackage, error) {
 	var p goPackage
-	out, err := t.run(ctx, append([]string{"list", "-json=Name,ImportPath,GoFiles,CgoFiles"}, t.listFlags()...)...)
+	out, err := t.run(ctx, append([]string{"list", "-deps", "-json=Name,ImportPath,GoFiles,CgoFiles,Standard"}, t.listFlags()...)...)
 	if err != nil {
 		return p, err
 	}
-	return p, json.Unmarshal(out, &p)
+	var paths []string
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var next goPackage
+		if err := dec.Decode(&next); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return p, err
+		}
+		if p = next; !p.Standard {
+			paths = append(paths, p.ImportPath)
+		}
+	}
+	p.isolate = paths
+	return p, nil
 }
 
 // plugin builds the package into out, by way of a file beside it.
@@ -207,6 +231,7 @@ func (t *tool) plugin(ctx context.Context, pkg goPackage, m contract.Manifest, m
 	defer os.RemoveAll(temp)
 	t.env = append(t.env, "GOTMPDIR="+temp, "TMPDIR="+temp)
 
+	plan := isolate.Plan{ID: isolate.ID(m.Name, m.Version), Packages: pkg.isolate}
 	target := "."
 	var overlay []string
 	if pkg.Name != "main" {
@@ -215,8 +240,9 @@ func (t *tool) plugin(ctx context.Context, pkg goPackage, m contract.Manifest, m
 			return err
 		}
 		overlay, target = []string{"-overlay", file}, "./"+mainFolder
+		plan.Packages = append(plan.Packages, pkg.ImportPath+"/"+mainFolder)
 	}
-	isolation, err := t.isolation(ctx, isolate.ID(m.Name, m.Version), temp, overlay, target)
+	isolation, err := t.isolation(plan, filepath.Join(temp, "plan.json"))
 	if err != nil {
 		return err
 	}
@@ -231,27 +257,16 @@ func (t *tool) plugin(ctx context.Context, pkg goPackage, m contract.Manifest, m
 	return nil
 }
 
-// isolation returns the arguments of go build that give every package which is
-// not the standard library a path below id.
-func (t *tool) isolation(ctx context.Context, id, temp string, overlay []string, target string) ([]string, error) {
-	out, err := t.run(ctx, slices.Concat([]string{"list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}"},
-		t.listFlags(), overlay, []string{target})...)
-	if err != nil {
-		return nil, err
-	}
-	cflags, err := t.run(ctx, "env", "CGO_CFLAGS")
-	if err != nil {
-		return nil, err
-	}
+// isolation returns the arguments of go build for a plan, which it writes into
+// a file, and adds the variables that go with them.
+func (t *tool) isolation(plan isolate.Plan, file string) ([]string, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	plan := isolate.Plan{ID: id, Packages: strings.Fields(string(out))}
-	file := filepath.Join(temp, "plan.json")
 	if err := plan.Write(file); err != nil {
 		return nil, err
 	}
-	t.env = append(t.env, isolate.Env(file, strings.TrimSpace(string(cflags)))...)
+	t.env = append(t.env, isolate.Env(file, t.cflags)...)
 	return plan.Args(self, t.gcflags), nil
 }
