@@ -159,17 +159,20 @@ func unmatchedWaivers[D any](waivers []Waiver, checks []Check[D]) []string {
 }
 
 // idleWaivers returns a problem for each waiver that stands only for checks
-// that turned out not to apply to the driver.
-func idleWaivers(waivers []Waiver, results []Result) []string {
+// that turned out not to apply to the driver. A check that was not selected
+// may be what the waiver is for.
+func idleWaivers[D any](waivers []Waiver, checks []Check[D], results []Result) []string {
 	var problems []string
 	for _, w := range waivers {
 		matched, idle := 0, 0
-		for _, r := range results {
-			if Matches(w.Check, r.ID) {
+		for _, c := range checks {
+			if Matches(w.Check, c.ID) {
 				matched++
-				if r.Status == Unsupported {
-					idle++
-				}
+			}
+		}
+		for _, r := range results {
+			if r.Status == Unsupported && Matches(w.Check, r.ID) {
+				idle++
 			}
 		}
 		if matched > 0 && matched == idle {

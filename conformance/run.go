@@ -307,7 +307,7 @@ func (r *runner[D]) progress(res *Result) {
 func (r *runner[D]) finish(interrupted bool) *Report {
 	r.report.Checks = r.res
 	r.report.Interrupted = interrupted
-	r.report.Problems = append(r.report.Problems, idleWaivers(r.opts.Config.Waivers, r.res)...)
+	r.report.Problems = append(r.report.Problems, idleWaivers(r.opts.Config.Waivers, r.suite.All(), r.res)...)
 	r.report.summarize()
 	return r.report
 }

@@ -246,6 +246,13 @@ func TestSelectionAndWaivers(t *testing.T) {
 		require.Len(t, r.Problems, 1)
 		assert.Contains(t, r.Problems[0], "unsupported; remove it")
 	})
+	t.Run("a waiver of what was not selected beside what does not apply", func(t *testing.T) {
+		o := options(file, "do/nothing", "t/unsupported")
+		o.Config.Waivers = []conformance.Waiver{good("t/*")}
+		r, err := conformance.Run(t.Context(), suite(), o)
+		require.NoError(t, err)
+		assert.True(t, r.OK(), "%v", r.Problems)
+	})
 	t.Run("a FIFO", func(t *testing.T) {
 		fifo := filepath.Join(t.TempDir(), "fifo.so")
 		require.NoError(t, syscall.Mkfifo(fifo, 0o600))

@@ -31,9 +31,10 @@
 //
 // This package registers nothing with database/sql and uses an upstream driver
 // value of its own, without what others register on upstream's. But upstream
-// itself calls sql.Register("sqlite", ...) when it is initialised, which
-// nobody who imports it can prevent. A program that links in another copy of
-// upstream under another path, or another driver of that name, panics.
+// itself calls sql.Register("sqlite", ...) when it is initialised.
+// "drivercheck build" makes that call do nothing in a driver file. A program
+// that links this package in cannot prevent it, and panics if it links in
+// another driver of that name as well.
 package sqlite
 
 import (

@@ -151,7 +151,7 @@ func newTool(ctx context.Context, dir string, host *inspect.Facts) (*tool, error
 	version, wanted := inspect.Release(strings.TrimSpace(version)), inspect.Release(host.GoVersion)
 	if version != wanted {
 		return nil, &Error{Wanted: wanted + ", with which the host was built", Found: version + " in " + dir,
-			Remedy: "GOTOOLCHAIN=" + wanted + " drivercheck build " + dir + " and what else was said, or put that release into PATH"}
+			Remedy: "GOTOOLCHAIN=" + wanted + " drivercheck build " + dir + ", with the other arguments as before; or put that release into PATH"}
 	}
 	return t, nil
 }
