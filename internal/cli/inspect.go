@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -165,6 +166,12 @@ func (in *inspection) print(w io.Writer, asJSON bool) error {
 	line("sha256", "%s", in.SHA256)
 	line("built", "%s", strings.Join(in.built(), " "))
 	optional(line, "plugin path", in.PluginPath)
+	if in.Isolation != nil {
+		line("isolated", "as %s", in.Isolation.ID)
+		for _, r := range in.Isolation.Dropped {
+			line("", "without sql.Register(%s) of %s", cmp.Or(quoted(r.Name), "..."), r.Package)
+		}
+	}
 	optional(line, "exports", strings.Join(in.Symbols, ", "))
 	for i, m := range in.Modules {
 		name := "modules"
@@ -182,6 +189,13 @@ func optional(line func(string, string, ...any), name, text string) {
 	if text != "" {
 		line(name, "%s", text)
 	}
+}
+
+func quoted(name string) string {
+	if name == "" {
+		return ""
+	}
+	return strconv.Quote(name)
 }
 
 // built names the toolchain and the settings that say something.

@@ -54,3 +54,7 @@ func hostEnv(host *inspect.Facts) []string {
 func (t *tool) listFlags() []string {
 	return slices.DeleteFunc(slices.Clone(t.flags), func(f string) bool { return !strings.HasPrefix(f, "-tags=") && !strings.HasPrefix(f, "-race=") })
 }
+
+// trimmed tells whether the go command itself makes paths independent of
+// directories.
+func (t *tool) trimmed() bool { return slices.Contains(t.flags, "-trimpath=true") }

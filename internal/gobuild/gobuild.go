@@ -5,9 +5,7 @@ package gobuild
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -80,11 +78,11 @@ func Build(ctx context.Context, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	pkg, err := tool.describe(ctx)
+	pkgs, err := tool.describe(ctx)
 	if err != nil {
 		return Result{}, err
 	}
-	text, err := manifestText(dir, pkg)
+	text, err := manifestText(dir, pkgs[len(pkgs)-1])
 	if err != nil {
 		return Result{}, err
 	}
@@ -99,7 +97,7 @@ func Build(ctx context.Context, o Options) (Result, error) {
 	if out, err = filepath.Abs(out); err != nil {
 		return Result{}, err
 	}
-	if err := tool.plugin(ctx, pkg, m, text, out); err != nil {
+	if err := tool.plugin(ctx, pkgs, m, text, out); err != nil {
 		return Result{}, err
 	}
 	return Result{File: out, Manifest: m}, nil
@@ -129,26 +127,26 @@ func realDir(dir string) (string, error) {
 
 // tool is the go command in a driver's directory, with the flags of a host.
 type tool struct {
-	dir     string
-	flags   []string
-	gcflags string // for all packages
-	cflags  string // CGO_CFLAGS, as it would be
-	env     []string
+	dir      string
+	flags    []string
+	gcflags  string // of the host
+	cflags   string // CGO_CFLAGS, as it would be
+	modCache string // GOMODCACHE
+	env      []string
 }
 
 func newTool(ctx context.Context, dir string, host *inspect.Facts) (*tool, error) {
 	if _, err := exec.LookPath("go"); err != nil {
 		return nil, &Error{Wanted: "the go command", Found: "none in PATH", Remedy: "install " + host.GoVersion + " and put its bin directory into PATH", Err: err}
 	}
-	t := &tool{dir: dir, flags: hostFlags(host), env: hostEnv(host)}
-	t.gcflags, _ = strings.CutPrefix(host.Settings["-gcflags"], "all=")
-	out, err := t.run(ctx, "env", "GOVERSION", "CGO_CFLAGS")
+	t := &tool{dir: dir, flags: hostFlags(host), env: hostEnv(host), gcflags: host.Settings["-gcflags"]}
+	out, err := t.run(ctx, "env", "GOVERSION", "CGO_CFLAGS", "GOMODCACHE")
 	if err != nil {
 		return nil, err
 	}
-	version, cflags, _ := strings.Cut(string(out), "\n")
-	t.cflags = strings.TrimSpace(cflags)
-	version, wanted := inspect.Release(strings.TrimSpace(version)), inspect.Release(host.GoVersion)
+	lines := append(strings.Split(string(out), "\n"), "", "")
+	t.cflags, t.modCache = strings.TrimSpace(lines[1]), strings.TrimSpace(lines[2])
+	version, wanted := inspect.Release(strings.TrimSpace(lines[0])), inspect.Release(host.GoVersion)
 	if version != wanted {
 		return nil, &Error{Wanted: wanted + ", with which the host was built", Found: version + " in " + dir,
 			Remedy: "GOTOOLCHAIN=" + wanted + " drivercheck build " + dir + ", with the other arguments as before; or put that release into PATH"}
@@ -176,45 +174,8 @@ func (t *tool) run(ctx context.Context, args ...string) ([]byte, error) {
 	return stdout.Bytes(), nil
 }
 
-// goPackage is what go list says of a package, as far as it matters here.
-type goPackage struct {
-	Name       string
-	ImportPath string
-	GoFiles    []string
-	CgoFiles   []string
-	Standard   bool
-
-	// isolate are the import paths of the package and of what it imports,
-	// without the standard library.
-	isolate []string
-}
-
-// describe lists the driver's package with everything that it imports: the
-// package itself comes last.
-func (t *tool) describe(ctx context.Context) (goPackage, error) {
-	var p goPackage
-	out, err := t.run(ctx, append([]string{"list", "-deps", "-json=Name,ImportPath,GoFiles,CgoFiles,Standard"}, t.listFlags()...)...)
-	if err != nil {
-		return p, err
-	}
-	var paths []string
-	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
-		var next goPackage
-		if err := dec.Decode(&next); errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			return p, err
-		}
-		if p = next; !p.Standard {
-			paths = append(paths, p.ImportPath)
-		}
-	}
-	p.isolate = paths
-	return p, nil
-}
-
 // plugin builds the package into out, by way of a file beside it.
-func (t *tool) plugin(ctx context.Context, pkg goPackage, m contract.Manifest, manifest, out string) error {
+func (t *tool) plugin(ctx context.Context, pkgs []goPackage, m contract.Manifest, manifest, out string) error {
 	if err := os.MkdirAll(filepath.Dir(out), 0o777); err != nil {
 		return &Error{Wanted: "a directory that can be written", Found: err.Error(), Remedy: "name another file with -o", Err: err}
 	}
@@ -231,23 +192,12 @@ func (t *tool) plugin(ctx context.Context, pkg goPackage, m contract.Manifest, m
 	defer os.RemoveAll(temp)
 	t.env = append(t.env, "GOTMPDIR="+temp, "TMPDIR="+temp)
 
-	plan := isolate.Plan{ID: isolate.ID(m.Name, m.Version), Packages: pkg.isolate}
-	target := "."
-	var overlay []string
-	if pkg.Name != "main" {
-		file, err := writeOverlay(temp, filepath.Join(t.dir, mainFolder), pkg.ImportPath, manifest)
-		if err != nil {
-			return err
-		}
-		overlay, target = []string{"-overlay", file}, "./"+mainFolder
-		plan.Packages = append(plan.Packages, pkg.ImportPath+"/"+mainFolder)
-	}
-	isolation, err := t.isolation(plan, filepath.Join(temp, "plan.json"))
+	args, err := t.isolation(temp, pkgs, m, manifest)
 	if err != nil {
 		return err
 	}
 	built := filepath.Join(beside, "driver.so")
-	args := slices.Concat([]string{"build", "-buildmode=plugin", "-buildvcs=false", "-o", built}, t.flags, overlay, isolation, []string{target})
+	args = slices.Concat([]string{"build", "-buildmode=plugin", "-buildvcs=false", "-o", built}, t.flags, args)
 	if _, err := t.run(ctx, args...); err != nil {
 		return err
 	}
@@ -257,16 +207,40 @@ func (t *tool) plugin(ctx context.Context, pkg goPackage, m contract.Manifest, m
 	return nil
 }
 
-// isolation returns the arguments of go build for a plan, which it writes into
-// a file, and adds the variables that go with them.
-func (t *tool) isolation(plan isolate.Plan, file string) ([]string, error) {
+// isolation returns the arguments of go build for an isolated build of the last
+// of the packages, and adds the variables that go with them. Files for the go
+// command are put into temp.
+func (t *tool) isolation(temp string, pkgs []goPackage, m contract.Manifest, manifest string) ([]string, error) {
+	plan, dropped, err := newPlan(isolate.ID(m.Name, m.Version), pkgs)
+	if err != nil {
+		return nil, err
+	}
+	plan.Gcflags = t.gcflags
+	files := overlay{}
+	facts := inspect.Isolation{ID: plan.ID, Dropped: dropped}
+	driver := plan.Packages[len(plan.Packages)-1]
+	target := "."
+	if pkgs[len(pkgs)-1].Name == "main" {
+		files.addFacts(driver, facts)
+	} else {
+		plan.Packages = append(plan.Packages, files.addMain(driver, manifest, facts))
+		target = "./" + mainFolder
+	}
+	if !t.trimmed() {
+		files.nameDirs(plan.Packages, pkgs, t.modCache)
+	}
+	overlayFile, err := files.write(temp)
+	if err != nil {
+		return nil, err
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	if err := plan.Write(file); err != nil {
+	planFile := filepath.Join(temp, "plan.json")
+	if err := plan.Write(planFile); err != nil {
 		return nil, err
 	}
-	t.env = append(t.env, isolate.Env(file, t.cflags)...)
-	return plan.Args(self, t.gcflags), nil
+	t.env = append(t.env, isolate.Env(planFile, t.cflags)...)
+	return slices.Concat(plan.Args(self), []string{"-overlay=" + overlayFile, target}), nil
 }

@@ -68,13 +68,13 @@ func TestBuildFitsTheHost(t *testing.T) {
 	require.NoError(t, err)
 	// A test binary does not import plugin and has no fingerprints; its
 	// settings are what counts here.
-	for _, key := range []string{"GOARCH", "-trimpath", "-tags", "-race", "-ldflags", "-cover", "CGO_ENABLED", "GOAMD64", "GOEXPERIMENT", "GOFIPS140"} {
+	for _, key := range []string{"GOARCH", "-trimpath", "-tags", "-gcflags", "-race", "-ldflags", "-cover", "CGO_ENABLED", "GOAMD64", "GOEXPERIMENT", "GOFIPS140"} {
 		assert.Equal(t, host.Settings[key], facts.Settings[key], key)
 	}
 	text, err := facts.ManifestText()
 	require.NoError(t, err)
 	assert.JSONEq(t, manifest, text)
-	assert.Equal(t, []string{"DriverManifest", "NewDriver"}, facts.Symbols)
+	assert.Equal(t, []string{"DriverIsolation", "DriverManifest", "NewDriver"}, facts.Symbols)
 
 	before, err := os.ReadFile(out)
 	require.NoError(t, err)

@@ -68,6 +68,9 @@ type Facts struct {
 	// otherwise. The other facts are good regardless.
 	ManifestErr *FormatError `json:"manifest_error,omitempty"`
 
+	// Isolation is what an isolated build says of itself, or nil for another.
+	Isolation *Isolation `json:"isolation,omitempty"`
+
 	// Symbols are the exported variables and functions of a plugin's package
 	// main, sorted, without the path before them. Methods are not among them.
 	Symbols []string `json:"symbols"`

@@ -11,15 +11,16 @@ const maxManifest = 64 << 10
 
 const stringSize = 16 // a pointer and a length
 
-// manifest reads the text of a string variable from the file.
+// stringVar reads the text of a string variable from the file.
 //
 // The header of the string stands at the symbol. Its length is in the file; its
 // pointer is not, as nobody knows yet where the file will be mapped: there is a
 // relocation that will put it there, and says which place in the file is meant.
 // (With packed relocations, that place stands where the pointer will be.)
 //
-// A fault of the manifest is no fault of the file, hence two errors.
-func (d *dynamic) manifest(sym symbol) (string, *FormatError, error) {
+// A fault of the variable, said in words for the manifest, is no fault of the
+// file; hence two errors.
+func (d *dynamic) stringVar(sym symbol) (string, *FormatError, error) {
 	if !sym.isObject() || sym.size != stringSize {
 		return "", badManifest("a variable of type string", fmt.Sprintf("a symbol of type %s, %d bytes", sym.kind, sym.size)), nil
 	}

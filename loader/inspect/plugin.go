@@ -158,9 +158,10 @@ func guessPath(infoPath string, packages map[string]Fingerprint) string {
 	return found[0]
 }
 
-// readExports fills in the exported names and the manifest.
+// readExports fills in the exported names, the manifest and what an isolated
+// build says.
 func (d *dynamic) readExports(f *Facts) error {
-	var manifest *symbol
+	var manifest, isolation *symbol
 	budget := d.nameBudget()
 	err := d.symbols(func(sym symbol, _, name string) error {
 		if !isExported(name) {
@@ -170,8 +171,11 @@ func (d *dynamic) readExports(f *Facts) error {
 			return err
 		}
 		f.Symbols = append(f.Symbols, name)
-		if name == manifestName {
+		switch name {
+		case manifestName:
 			manifest = &sym
+		case IsolationName:
+			isolation = &sym
 		}
 		return nil
 	}, escapePath(f.PluginPath)+".")
@@ -180,11 +184,20 @@ func (d *dynamic) readExports(f *Facts) error {
 	}
 	slices.Sort(f.Symbols)
 	f.Symbols = slices.Compact(f.Symbols)
+	if isolation != nil {
+		text, fault, err := d.stringVar(*isolation)
+		if err != nil {
+			return err
+		}
+		if fault == nil {
+			f.Isolation = parseIsolation(text)
+		}
+	}
 	if manifest == nil {
 		return nil
 	}
 	f.HasManifest = true
-	f.Manifest, f.ManifestErr, err = d.manifest(*manifest)
+	f.Manifest, f.ManifestErr, err = d.stringVar(*manifest)
 	return err
 }
 

@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"debug/elf"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -109,6 +110,21 @@ func TestManifestOfRealPlugins(t *testing.T) {
 	_, err = f.ManifestText()
 	requireKind(t, BadManifest, err)
 	assert.Equal(t, []string{"DriverManifest"}, f.Symbols, "the other facts stand")
+}
+
+// A driver may have a variable of that name for itself.
+func TestIsolation(t *testing.T) {
+	want := &Isolation{ID: "x_v1.0.0", Dropped: []Registration{{Package: "example.com/x", Name: "x"}, {Package: "example.com/y"}}}
+	for text, want := range map[string]*Isolation{
+		fmt.Sprintf("%q", want.Text()): want,
+		`"not JSON"`:                   nil,
+		`"{}"`:                         nil,
+		`17`:                           nil,
+	} {
+		f := build(t, bare("var DriverManifest = \"{}\"\nvar DriverIsolation = "+text)).facts(t)
+		assert.Equal(t, want, f.Isolation, text)
+		assert.Equal(t, "{}", f.Manifest)
+	}
 }
 
 func TestOtherBuildModes(t *testing.T) {

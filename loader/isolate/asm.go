@@ -9,10 +9,11 @@ import (
 // sources name in full, as in github·com∕x∕y·Name(SB).
 func (c *call) asm() error {
 	pkg, at := c.flag("-p")
-	if at < 0 || !c.packages[pkg] {
+	if at < 0 || !c.has(pkg) {
 		return nil
 	}
 	c.args[at] = c.path(pkg)
+	c.nameDir(pkg)
 	return c.replaceSources(".s", func(_ string, text []byte) ([]byte, error) {
 		return []byte(c.renameSymbols(string(text))), nil
 	})
@@ -29,8 +30,8 @@ func (c *call) renameSymbols(text string) string {
 	spelled := strings.NewReplacer(".", "·", "/", "∕")
 	return fullName.ReplaceAllStringFunc(text, func(name string) string {
 		end := strings.LastIndex(name, "·")
-		if pkg := plain.Replace(name[:end]); c.packages[pkg] {
-			return spelled.Replace(c.id) + "∕" + name
+		if pkg := plain.Replace(name[:end]); c.has(pkg) {
+			return spelled.Replace(c.ID) + "∕" + name
 		}
 		return name
 	})

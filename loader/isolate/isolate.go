@@ -18,17 +18,41 @@
 package isolate
 
 import (
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
+	"sync"
 )
 
 // marker is a compiler flag that the go command sees and the compiler does
 // not. The go command keys its cache by flags and knows nothing of what a
-// wrapper does, so every isolated package needs one that names its identity;
-// the standard library has none and stays shared with ordinary builds.
+// wrapper does, so every isolated package needs one that tells everything which
+// the wrapper goes by; the standard library has none and stays shared with
+// ordinary builds.
 const marker = "-isolate="
+
+//go:embed asm.go isolate.go paths.go register.go source.go tool.go
+var wrapper embed.FS
+
+// wrapperSum changes with the wrapper, so that what an older one compiled is
+// not taken for its work.
+var wrapperSum = sync.OnceValue(func() string {
+	h := sha256.New()
+	_ = fs.WalkDir(wrapper, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := wrapper.ReadFile(name)
+		h.Write(text)
+		return err
+	})
+	return hex.EncodeToString(h.Sum(nil)[:6])
+})
 
 // planVar names, for the wrapper, the file with the Plan.
 const planVar = "KEYWAY_ISOLATE_PLAN"
@@ -53,9 +77,24 @@ func ID(name, version string) string {
 type Plan struct {
 	// ID is the identity, as from the function ID.
 	ID string `json:"id"`
-	// Packages are the import paths of the packages to isolate, the plugin's
-	// main package among them.
-	Packages []string `json:"packages"`
+	// Packages are the packages to isolate, the plugin's main package among
+	// them.
+	Packages []Package `json:"packages"`
+	// Gcflags are the -gcflags of the host, as its build information has them.
+	// Those that begin with "all=" are given to the isolated packages, too.
+	Gcflags string `json:"gcflags,omitempty"`
+}
+
+// Package is a package to isolate.
+type Package struct {
+	// Path is the import path.
+	Path string `json:"path"`
+	// Dir is the directory of the sources, absolute.
+	Dir string `json:"dir"`
+	// Named is what positions in the compiled package have in place of Dir, as
+	// go build -trimpath names it: the import path, with the version of the
+	// module after the module's path where there is one.
+	Named string `json:"named"`
 }
 
 // Write writes the plan into a file for the wrapper.
@@ -69,14 +108,22 @@ func (p Plan) Write(file string) error {
 
 // Args returns the arguments of go build for a plan, and Env the environment
 // variables that go with them. self is the program that calls Tool, file the
-// one that Write wrote. gcflags are the flags that all packages are to get
-// besides, or "".
-func (p Plan) Args(self, gcflags string) []string {
+// one that Write wrote.
+func (p Plan) Args(self string) []string {
+	gcflags, ok := strings.CutPrefix(p.Gcflags, "all=")
+	if !ok {
+		gcflags = ""
+	}
 	args := []string{"-toolexec=" + quoteArg(self) + " " + toolArg}
 	for _, pkg := range p.Packages {
-		args = append(args, "-gcflags="+pkg+"="+strings.TrimSpace(gcflags+" "+marker+p.ID))
+		args = append(args, "-gcflags="+pkg.Path+"="+strings.TrimSpace(gcflags+" "+p.marker(pkg)))
 	}
 	return args
+}
+
+// marker returns the marker of a package.
+func (p Plan) marker(pkg Package) string {
+	return marker + p.ID + "," + pkg.Named + "," + wrapperSum()
 }
 
 // Env returns the variables for a go build with Args. cflags is CGO_CFLAGS as
@@ -98,10 +145,10 @@ func quoteArg(s string) string {
 	return `"` + s + `"`
 }
 
-// isolated are the packages of a plan, by path, for the wrapper.
+// isolated is a plan with its packages by path, for the wrapper.
 type isolated struct {
-	id       string
-	packages map[string]bool
+	Plan
+	packages map[string]Package
 }
 
 func readPlan(file string) (*isolated, error) {
@@ -109,21 +156,26 @@ func readPlan(file string) (*isolated, error) {
 	if err != nil {
 		return nil, err
 	}
-	var p Plan
-	if err := json.Unmarshal(text, &p); err != nil {
+	i := &isolated{packages: map[string]Package{}}
+	if err := json.Unmarshal(text, &i.Plan); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	i := &isolated{id: p.ID, packages: map[string]bool{}}
-	for _, pkg := range p.Packages {
-		i.packages[pkg] = true
+	for _, pkg := range i.Packages {
+		i.packages[pkg.Path] = pkg
 	}
 	return i, nil
 }
 
+// has tells whether a package is to be isolated.
+func (i *isolated) has(pkg string) bool {
+	_, ok := i.packages[pkg]
+	return ok
+}
+
 // path returns the path that a package is to have.
 func (i *isolated) path(pkg string) string {
-	if i.packages[pkg] {
-		return i.id + "/" + pkg
+	if i.has(pkg) {
+		return i.ID + "/" + pkg
 	}
 	return pkg
 }

@@ -3,6 +3,7 @@
 package isolate_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"database/sql"
 	"fmt"
@@ -93,6 +94,8 @@ func (d drv) OpenConnector(part string) (driver.Connector, error) {
 		return nil, errors.New(linked.Version())
 	case "contract":
 		return nil, errors.New(contract.OnlyInVersion)
+	case "register":
+		return nil, errors.New(recorded[0])
 	case "generic":
 		return nil, errors.New(dep.First([]string{"VERSION"}))
 	case "unique":
@@ -107,6 +110,29 @@ func (drv) Placeholder(int) string        { return "?" }
 func (drv) QuoteIdentifier(string) string { return "" }
 
 func NewDriver() contract.Driver { return drv{} }
+`,
+	"register.go": `package iso
+
+import (
+	. "database/sql"
+	std "database/sql"
+)
+
+const also = "iso-also"
+
+type recorder []string
+
+func (r *recorder) Register(name string, _ any) { *r = append(*r, name) }
+
+var recorded recorder
+
+func init() {
+	Register(also, drv{})
+	register := std.Register
+	register("iso-late", drv{})
+	std := &recorded
+	std.Register("recorded", nil)
+}
 `,
 	"internal/asm/asm.go": `package asm
 
@@ -240,6 +266,9 @@ func TestVersionsTogether(t *testing.T) {
 		require.NoError(t, err)
 		drivers = append(drivers, d.Value)
 		id := isolate.ID("iso", version)
+		assert.Equal(t, &inspect.Isolation{ID: id, Dropped: []inspect.Registration{
+			{Package: "example.com/iso", Name: "iso"}, {Package: "example.com/iso", Name: "iso-also"}, {Package: "example.com/iso"},
+		}}, d.Facts.Isolation)
 		assert.Equal(t, id+"/example.com/iso/keyway_driver_main", d.Facts.PluginPath)
 		for path := range d.Facts.Packages {
 			assert.True(t, strings.HasPrefix(path, id+"/") || !strings.Contains(strings.Split(path, "/")[0], "."), path)
@@ -250,7 +279,9 @@ func TestVersionsTogether(t *testing.T) {
 			_, err := d.OpenConnector(part)
 			assert.EqualError(t, err, versions[i], part)
 		}
-		_, err := d.OpenConnector("unique")
+		_, err := d.OpenConnector("register")
+		assert.EqualError(t, err, "recorded", "a method that is called Register")
+		_, err = d.OpenConnector("unique")
 		assert.ErrorIs(t, err, contract.UniqueViolation, "codes cross")
 		_, ok := d.(contract.Dialect)
 		assert.True(t, ok, "optional interfaces cross")
@@ -269,12 +300,8 @@ func TestPositionsAreRight(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(dir, "driver.go"))
 	require.NoError(t, err)
 	line := 1 + slices.IndexFunc(strings.Split(string(text), "\n"), func(l string) bool { return strings.Contains(l, "runtime.Caller(0)") })
-	want := filepath.Join(dir, "driver.go")
-	if host, _ := inspect.Self(); host.Settings["-trimpath"] == "true" {
-		want = "example.com/iso/driver.go"
-	}
 	_, err = d.Value.OpenConnector("where")
-	assert.EqualError(t, err, fmt.Sprintf("%s:%d", want, line))
+	assert.EqualError(t, err, fmt.Sprintf("example.com/iso/driver.go:%d", line))
 }
 
 // An isolated build leaves nothing behind that an ordinary one would use, and
@@ -311,6 +338,22 @@ func TestCacheAndBuildInfo(t *testing.T) {
 	assert.ElementsMatch(t, []string{"example.com/iso", "example.com/dep", contractModule}, paths)
 }
 
+// Where the sources stand has no part in the file, although this test's own
+// standard library was built with -trimpath in some runs and without in others.
+func TestSameBytesFromAnywhere(t *testing.T) {
+	var files [2][]byte
+	for i, dir := range []string{"one", "a longer name"} {
+		file := build(t, write(t, filepath.Join(t.TempDir(), dir), "6.0.0"))
+		var err error
+		files[i], err = os.ReadFile(file)
+		require.NoError(t, err)
+		if i == 0 {
+			assert.NotContains(t, string(files[i]), filepath.Dir(t.TempDir()))
+		}
+	}
+	assert.True(t, bytes.Equal(files[0], files[1]), "the files differ")
+}
+
 // The compiler's messages name the author's files, also of those that were
 // rewritten.
 func TestCompilerMessages(t *testing.T) {
@@ -326,6 +369,55 @@ func TestCompilerMessages(t *testing.T) {
 	require.ErrorAs(t, err, &be)
 	assert.Regexp(t, `(?m)^\./driver\.go:\d+:\d+: undefined: missing`, be.Output)
 	assert.NotContains(t, be.Output, "keyway-tool")
+}
+
+// What the wrapper does is part of the key under which its work is kept.
+func TestWrapperKnowsItsSources(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	text, err := os.ReadFile("isolate.go")
+	require.NoError(t, err)
+	files = slices.DeleteFunc(files, func(name string) bool { return strings.HasSuffix(name, "_test.go") })
+	assert.Contains(t, string(text), "\n//go:embed "+strings.Join(files, " ")+"\n")
+}
+
+func TestRegistrations(t *testing.T) {
+	for name, test := range map[string]struct {
+		files []string
+		want  []string
+	}{
+		"another import":  {[]string{`import "example.com/sql"; func init() { sql.Register("x", nil) }`}, nil},
+		"no call":         {[]string{`import "database/sql"; var f = sql.Register`}, []string{""}},
+		"named":           {[]string{`import db "database/sql"; func init() { db.Register("x", nil) }`}, []string{"x"}},
+		"blank":           {[]string{`import _ "database/sql"; func init() { sql.Register("x", nil) }`}, nil},
+		"dot":             {[]string{`import . "database/sql"; func init() { Register("x", nil) }`}, []string{"x"}},
+		"dot and a field": {[]string{`import . "database/sql"; type t struct{ Register int }; var v = t{Register: t{}.Register}`}, nil},
+		"a parameter":     {[]string{`import "database/sql"; func f(sql interface{ Register(string, any) }) { sql.Register("x", nil) }`}, nil},
+		"a constant elsewhere": {[]string{`import "database/sql"; func init() { sql.Register(name, nil); sql.Register(name, nil) }`,
+			`const name = "x"`}, []string{"x"}},
+		"computed":       {[]string{`import "database/sql"; func init() { for _, n := range names { sql.Register(n, nil) } }`}, []string{""}},
+		"in an argument": {[]string{`import "database/sql"; func init() { f(func() { sql.Register("x", nil) }) }`}, []string{"x"}},
+		"does not parse": {[]string{`import "database/sql"; func {`}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			var names []string
+			for i, text := range test.files {
+				names = append(names, fmt.Sprintf("%d.go", i))
+				require.NoError(t, os.WriteFile(filepath.Join(dir, names[i]), []byte("package p; "+text), 0o600))
+			}
+			found, err := isolate.Registrations(isolate.Package{Path: "example.com/p", Dir: dir}, names)
+			require.NoError(t, err)
+			var got []string
+			for _, r := range found {
+				assert.Equal(t, "example.com/p", r.Package)
+				got = append(got, r.Name)
+			}
+			assert.Equal(t, test.want, got)
+		})
+	}
+	_, err := isolate.Registrations(isolate.Package{Dir: t.TempDir()}, []string{"none.go"})
+	assert.ErrorIs(t, err, os.ErrNotExist)
 }
 
 func TestID(t *testing.T) {
