@@ -64,6 +64,15 @@ func Define[D any](name, version string, optional ...Optional) (*Contract[D], er
 }
 
 // MustDefine is [Define] for package variables; it panics on an error.
+//
+// When name and version come from a package variable that is called
+// keywayContract and is of type [2]string, they can be read from the file of a
+// host without running it: "drivercheck host" lists them, so that drivers can be
+// checked against a program that nobody starts.
+//
+//	var keywayContract = [2]string{"codec", "2.1.0"}
+//
+//	var Codec = contract.MustDefine[Driver](keywayContract[0], keywayContract[1])
 func MustDefine[D any](name, version string, optional ...Optional) *Contract[D] {
 	c, err := Define[D](name, version, optional...)
 	if err != nil {

@@ -69,9 +69,12 @@ type Dialect = interface {
 	QuoteIdentifier(name string) string
 }
 
+// keywayContract is here to be read from the file of a program; see MustDefine.
+var keywayContract = [2]string{"sql", "1.0.0"}
+
 // SQL is the contract for drivers of database/sql. Its name in a manifest is
 // "sql".
-var SQL = MustDefine[Driver]("sql", "1.0.0",
+var SQL = MustDefine[Driver](keywayContract[0], keywayContract[1],
 	Option[Shutdowner]("Shutdowner"),
 	Option[LoggerSetter]("LoggerSetter"),
 	Option[DSNRedactor]("DSNRedactor"),

@@ -75,6 +75,10 @@ type Facts struct {
 	// main, sorted, without the path before them. Methods are not among them.
 	Symbols []string `json:"symbols"`
 
+	// Contracts are the contracts that a host says it provides, in the order of
+	// the names. It is empty for a plugin, and for a host that says nothing.
+	Contracts []Contract `json:"contracts"`
+
 	// Packages holds the link fingerprint of each package by import path. It is
 	// empty for a program that does not import "plugin".
 	Packages map[string]Fingerprint `json:"packages"`
@@ -91,6 +95,13 @@ type Module struct {
 	Version string  `json:"version"`           // "(devel)" for a main module without version control
 	Sum     string  `json:"sum,omitempty"`     // as in go.sum; "" for a main or a replaced module
 	Replace *Module `json:"replace,omitempty"` // what was compiled instead, or nil
+}
+
+// Contract is a contract and the semantic version of it that a host has.
+type Contract struct {
+	// Name and Version are as in contract.Define.
+	Name    string `json:"name"`
+	Version string `json:"version"`
 }
 
 // Fingerprint is the linker's hash of what a package exports. Two binaries can

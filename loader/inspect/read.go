@@ -19,11 +19,12 @@ func Read(r io.ReaderAt, size int64) (*Facts, error) {
 		return nil, err
 	}
 	f := &Facts{
-		Settings: map[string]string{},
-		Modules:  []Module{},
-		Symbols:  []string{},
-		Packages: map[string]Fingerprint{},
-		Needed:   []string{},
+		Settings:  map[string]string{},
+		Modules:   []Module{},
+		Symbols:   []string{},
+		Contracts: []Contract{},
+		Packages:  map[string]Fingerprint{},
+		Needed:    []string{},
 	}
 	infoPath, hasInfo, err := img.readBuildInfo(f)
 	if err != nil {
@@ -70,7 +71,8 @@ func (img *image) readDynamicFacts(f *Facts, infoPath string, hasInfo bool) erro
 		f.BuildMode = "plugin"
 	}
 	if f.BuildMode != "plugin" {
-		return nil
+		f.Contracts, err = dyn.contracts()
+		return err
 	}
 	if f.PluginPath, err = dyn.pluginPath(infoPath, f.Packages); err != nil {
 		return err

@@ -127,6 +127,37 @@ func TestIsolation(t *testing.T) {
 	}
 }
 
+func TestContractsOfAHost(t *testing.T) {
+	host := program
+	host.source = `package main
+
+import (
+	"fmt"
+	_ "plugin"
+
+	"example.com/host/other"
+)
+
+var keywayContract = [2]string{"sql", "1.4.0-rc.1+b2"}
+
+func main() { fmt.Println(keywayContract, other.Text()) }
+`
+	host.module = "example.com/host"
+	host.extra = map[string]string{"other/other.go": `package other
+
+var keywayContract = [2]string{"codec", "2.0.0"}
+
+func Text() []string { return keywayContract[:] }
+`}
+	want := []Contract{{"codec", "2.0.0"}, {"sql", "1.4.0-rc.1+b2"}}
+	assert.Equal(t, want, build(t, host).facts(t).Contracts)
+	assert.Equal(t, want, build(t, host.inMode("pie")).facts(t).Contracts)
+	assert.Empty(t, build(t, program).facts(t).Contracts)
+
+	host.source = strings.Replace(host.source, `"1.4.0-rc.1+b2"`, `"one\n"`, 1)
+	assert.Equal(t, want[:1], build(t, host).facts(t).Contracts)
+}
+
 func TestOtherBuildModes(t *testing.T) {
 	library := recipe{module: "example.com/lib", mode: "c-shared",
 		source: "package main\n\nimport \"C\"\n\n//export Hello\nfunc Hello() {}\n\nfunc main() {}\n"}
