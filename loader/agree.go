@@ -48,6 +48,21 @@ func agree(contractName, contractVersion string, app versions, m contract.Manife
 	return nil
 }
 
+// Accepts returns nil if a constraint, as contract.version of a manifest holds
+// one, accepts a version of the contract; else the error says why not.
+func Accepts(constraint, version string) error {
+	c, err := semver.NewConstraint(constraint)
+	if err != nil {
+		return fmt.Errorf("%.80q is no constraint such as \"^1.0\": %w", constraint, err)
+	}
+	v, err := semver.StrictNewVersion(version)
+	if err != nil {
+		return fmt.Errorf("%.80q is no semantic version: %w", version, err)
+	}
+	_, why := c.Validate(v)
+	return errors.Join(why...)
+}
+
 // versions are the application's constraints on drivers, by name.
 type versions map[string]*semver.Constraints
 
