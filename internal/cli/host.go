@@ -14,7 +14,8 @@ func hostCommand() *cobra.Command {
 		Use:   "host PROGRAM",
 		Short: "Write a profile of a program, to build and check drivers for it",
 		Long: `host reads a program, without running it, and writes its profile as JSON: Go
-version, platform, build settings, modules, and the fingerprints of its packages.
+version, platform, build settings, modules, the fingerprints of its packages, and
+the contracts that it says it provides.
 Whoever has the profile can build drivers for the program, and check whether they
 fit, without having the program.`,
 		Example: `  drivercheck host /usr/bin/myapp > myapp.json

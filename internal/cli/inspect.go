@@ -19,6 +19,7 @@ import (
 
 	"github.com/keyway-go/keyway/conformance/report"
 	"github.com/keyway-go/keyway/contract"
+	"github.com/keyway-go/keyway/loader"
 	"github.com/keyway-go/keyway/loader/inspect"
 )
 
@@ -72,8 +73,9 @@ that it is a plugin without a valid manifest.`,
 				if err != nil {
 					return err
 				}
-				misfits := inspect.Fit(in.Facts, facts)
-				in.Fit = &fit{Host: host, Fits: len(misfits) == 0, Misfits: append([]inspect.Misfit{}, misfits...)}
+				misfits := append([]inspect.Misfit{}, inspect.Fit(in.Facts, facts)...)
+				misfits = append(misfits, contractMisfits(in.manifest, facts)...)
+				in.Fit = &fit{Host: host, Fits: len(misfits) == 0, Misfits: misfits}
 			}
 			if err := in.print(cmd.OutOrStdout(), asJSON); err != nil {
 				return err
@@ -89,6 +91,26 @@ that it is a plugin without a valid manifest.`,
 	cmd.Flags().StringVar(&host, "host", "", "the `program` that is to load the file, or a profile of it")
 	_ = cmd.MarkFlagFilename("host")
 	return cmd
+}
+
+// contractMisfits compares what the manifest accepts with what the host says it
+// provides. A host that says nothing of the contract may have it all the same.
+func contractMisfits(m contract.Manifest, host *inspect.Facts) []inspect.Misfit {
+	var refused []inspect.Misfit
+	for _, c := range host.Contracts {
+		if c.Name != m.Contract.Name {
+			continue
+		}
+		err := loader.Accepts(m.Contract.Version, c.Version)
+		if err == nil {
+			return nil
+		}
+		refused = append(refused, inspect.Misfit{
+			Kind: inspect.KindContract, Subject: "contract " + c.Name, Host: c.Version, Driver: m.Contract.Version, Cause: err.Error(),
+			Remedy: "use a version of the driver that accepts " + c.Version + ", or a host with a contract that the driver accepts",
+		})
+	}
+	return refused
 }
 
 // inspectFile reads the bytes once, so that hash and facts are of one file.
@@ -179,6 +201,13 @@ func (in *inspection) print(w io.Writer, asJSON bool) error {
 			name = ""
 		}
 		line(name, "%s", moduleText(m))
+	}
+	for i, c := range in.Contracts {
+		name := "provides"
+		if i > 0 {
+			name = ""
+		}
+		line(name, "contract %s %s", c.Name, c.Version)
 	}
 	line("packages", "%d with fingerprints", len(in.Packages))
 	optional(line, "needs", strings.Join(in.Needed, ", "))

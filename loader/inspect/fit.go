@@ -29,6 +29,10 @@ const (
 	KindStandard Kind = "standard-library"
 	// KindModule: packages of a module that host and driver share differ.
 	KindModule Kind = "module"
+	// KindContract: the host has a version of the contract that the manifest
+	// does not accept. Fit does not tell, as it reads no constraints;
+	// drivercheck inspect does, in the same list.
+	KindContract Kind = "contract"
 )
 
 // Misfit is one reason why a driver cannot load into a host.
