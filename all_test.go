@@ -89,6 +89,7 @@ var layers = []layer{
 	{"conformance/sqlsuite", []string{module + "/contract", module + "/conformance", module + "/conformance/sqlsuite/internal/..."}},
 	{"conformance/report", []string{module + "/conformance", "github.com/fatih/color"}},
 	{"conformance", []string{module + "/contract", module + "/loader/...", module + "/conformance", module + "/internal/procgroup"}},
+	{"bench", []string{"..."}},
 	{"drivers/sqlite", []string{module + "/contract", "modernc.org/sqlite/..."}},
 	{"internal/procgroup", nil},
 	{"internal/gobuild", []string{module + "/contract", module + "/loader/inspect", module + "/loader/isolate", module + "/internal/procgroup"}},

@@ -1,0 +1,29 @@
+module github.com/keyway-go/keyway/bench
+
+go 1.26.0
+
+require (
+	github.com/keyway-go/keyway v0.0.0-00010101000000-000000000000
+	github.com/keyway-go/keyway/drivers/sqlite v0.0.0-00010101000000-000000000000
+)
+
+require (
+	github.com/Masterminds/semver/v3 v3.5.0 // indirect
+	github.com/dustin/go-humanize v1.0.1 // indirect
+	github.com/google/uuid v1.6.0 // indirect
+	github.com/keyway-go/keyway/contract v0.0.0-00010101000000-000000000000 // indirect
+	github.com/mattn/go-isatty v0.0.24 // indirect
+	github.com/ncruces/go-strftime v1.0.0 // indirect
+	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
+	golang.org/x/sys v0.49.0 // indirect
+	modernc.org/libc v1.77.1 // indirect
+	modernc.org/mathutil v1.7.1 // indirect
+	modernc.org/memory v1.12.1 // indirect
+	modernc.org/sqlite v1.60.1 // indirect
+)
+
+replace (
+	github.com/keyway-go/keyway => ..
+	github.com/keyway-go/keyway/contract => ../contract
+	github.com/keyway-go/keyway/drivers/sqlite => ../drivers/sqlite
+)
