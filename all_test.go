@@ -88,6 +88,7 @@ var layers = []layer{
 	{"loader", []string{module + "/contract", module + "/loader/inspect", "github.com/Masterminds/semver/v3"}},
 	{"conformance/sqlsuite", []string{module + "/contract", module + "/conformance", module + "/conformance/sqlsuite/internal/..."}},
 	{"conformance/report", []string{module + "/conformance", "github.com/fatih/color"}},
+	{"conformance/conformancetest", []string{module + "/conformance", module + "/internal/gobuild", module + "/loader/inspect", module + "/loader/isolate"}},
 	{"conformance", []string{module + "/contract", module + "/loader/...", module + "/conformance", module + "/internal/procgroup"}},
 	{"bench", []string{"..."}},
 	{"drivers/sqlite", []string{module + "/contract", "modernc.org/sqlite/..."}},
