@@ -95,6 +95,7 @@ var layers = []layer{
 	{"internal/procgroup", nil},
 	{"internal/gobuild", []string{module + "/contract", module + "/loader/inspect", module + "/loader/isolate", module + "/internal/procgroup"}},
 	{"internal/fixture", []string{module + "/contract", module + "/loader/inspect", module + "/loader/isolate", module + "/internal/..."}},
+	{"internal/scaffold", []string{module + "/contract", module + "/internal/procgroup"}},
 	{"internal/cli", []string{"..."}},
 	{"cmd", []string{"..."}},
 }
