@@ -1,0 +1,5 @@
+package main
+
+import codec "example.com/codec/contract"
+
+func news(codec.Driver) {}
