@@ -130,7 +130,6 @@ type tool struct {
 	dir      string
 	flags    []string
 	gcflags  string // of the host
-	cflags   string // CGO_CFLAGS, as it would be
 	modCache string // GOMODCACHE
 	env      []string
 }
@@ -140,13 +139,13 @@ func newTool(ctx context.Context, dir string, host *inspect.Facts) (*tool, error
 		return nil, &Error{Wanted: "the go command", Found: "none in PATH", Remedy: "install " + host.GoVersion + " and put its bin directory into PATH", Err: err}
 	}
 	t := &tool{dir: dir, flags: hostFlags(host), env: hostEnv(host), gcflags: host.Settings["-gcflags"]}
-	out, err := t.run(ctx, "env", "GOVERSION", "CGO_CFLAGS", "GOMODCACHE")
+	out, err := t.run(ctx, "env", "GOVERSION", "GOMODCACHE")
 	if err != nil {
 		return nil, err
 	}
-	lines := append(strings.Split(string(out), "\n"), "", "")
-	t.cflags, t.modCache = strings.TrimSpace(lines[1]), strings.TrimSpace(lines[2])
-	version, wanted := inspect.Release(strings.TrimSpace(lines[0])), inspect.Release(host.GoVersion)
+	version, modCache, _ := strings.Cut(string(out), "\n")
+	t.modCache = strings.TrimSpace(modCache)
+	version, wanted := inspect.Release(strings.TrimSpace(version)), inspect.Release(host.GoVersion)
 	if version != wanted {
 		return nil, &Error{Wanted: wanted + ", with which the host was built", Found: version + " in " + dir,
 			Remedy: "GOTOOLCHAIN=" + wanted + " drivercheck build " + dir + ", with the other arguments as before; or put that release into PATH"}
@@ -241,6 +240,6 @@ func (t *tool) isolation(temp string, pkgs []goPackage, m contract.Manifest, man
 	if err := plan.Write(planFile); err != nil {
 		return nil, err
 	}
-	t.env = append(t.env, isolate.Env(planFile, t.cflags)...)
+	t.env = append(t.env, isolate.Env(planFile)...)
 	return slices.Concat(plan.Args(self), []string{"-overlay=" + overlayFile, target}), nil
 }

@@ -36,7 +36,7 @@ import (
 // ordinary builds.
 const marker = "-isolate="
 
-//go:embed asm.go isolate.go paths.go register.go source.go tool.go
+//go:embed asm.go hide.go isolate.go paths.go register.go source.go tool.go
 var wrapper embed.FS
 
 // wrapperSum changes with the wrapper, so that what an older one compiled is
@@ -107,8 +107,7 @@ func (p Plan) Write(file string) error {
 }
 
 // Args returns the arguments of go build for a plan, and Env the environment
-// variables that go with them. self is the program that calls Tool, file the
-// one that Write wrote.
+// variables that go with them. self is the program that calls Tool.
 func (p Plan) Args(self string) []string {
 	gcflags, ok := strings.CutPrefix(p.Gcflags, "all=")
 	if !ok {
@@ -126,13 +125,9 @@ func (p Plan) marker(pkg Package) string {
 	return marker + p.ID + "," + pkg.Named + "," + wrapperSum()
 }
 
-// Env returns the variables for a go build with Args. cflags is CGO_CFLAGS as
-// it would be otherwise.
-func Env(file, cflags string) []string {
-	// Without hidden symbols a second version of a C library would be bound to
-	// the code of the first, since plugins are opened with RTLD_GLOBAL.
-	return []string{planVar + "=" + file, "CGO_CFLAGS=" + strings.TrimSpace(cflags+" -fvisibility=hidden")}
-}
+// Env returns the variables for a go build with Args. file is the one that
+// Write wrote.
+func Env(file string) []string { return []string{planVar + "=" + file} }
 
 // quoteArg quotes a word as cmd/internal/quoted reads it.
 func quoteArg(s string) string {

@@ -145,6 +145,9 @@ func (c *call) link() error {
 	// To compress what is for debuggers takes a third of the time that linking
 	// takes, and saves a quarter of the file.
 	c.args = append([]string{"-compressdwarf=false"}, c.args...)
+	if err := c.hideC(); err != nil {
+		return fmt.Errorf("C symbols: %w", err)
+	}
 	return c.importcfg(false)
 }
 
