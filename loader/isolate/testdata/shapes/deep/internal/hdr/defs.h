@@ -1,0 +1,2 @@
+#define ANSWER VERSION
+#define FRAME 0

@@ -1,0 +1,2 @@
+// Package hdr holds a header for the assembly of another package.
+package hdr

@@ -1,0 +1,5 @@
+package main
+
+var name = "NAME"
+
+func init() { name += " in package main" }

@@ -1,0 +1,4 @@
+// Package dep is found in a directory.
+package dep
+
+const Text = "directory VERSION"

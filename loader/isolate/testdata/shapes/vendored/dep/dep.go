@@ -1,0 +1,4 @@
+// Package dep is not what is vendored.
+package dep
+
+const Text = "directory"

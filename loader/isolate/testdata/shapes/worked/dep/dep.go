@@ -1,0 +1,4 @@
+// Package dep is what go.mod says.
+package dep
+
+const Text = "module"

@@ -1,0 +1,4 @@
+// Package dep is what the workspace would use.
+package dep
+
+const Text = "workspace"
