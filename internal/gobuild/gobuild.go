@@ -4,6 +4,7 @@ package gobuild
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -90,11 +91,12 @@ func Build(ctx context.Context, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, &Error{Wanted: "a valid manifest in " + dir, Found: err.Error(), Remedy: "correct driver.json", Err: err}
 	}
-	out := o.Out
-	if out == "" {
-		out = m.Name + "-v" + m.Version + ".so"
+	name := m.Name + "-v" + m.Version + ".so"
+	out, err := filepath.Abs(cmp.Or(o.Out, name))
+	if err != nil {
+		return Result{}, err
 	}
-	if out, err = filepath.Abs(out); err != nil {
+	if err := checkOut(out, name); err != nil {
 		return Result{}, err
 	}
 	if err := tool.plugin(ctx, pkgs, m, text, out); err != nil {
