@@ -169,8 +169,7 @@ func (t *tool) run(ctx context.Context, args ...string) ([]byte, error) {
 		return nil, ctx.Err()
 	}
 	if err != nil {
-		return nil, &Error{Wanted: "go " + args[0] + " to succeed in " + t.dir, Found: err.Error(),
-			Output: strings.TrimRight(stderr.String(), "\n"), Err: err}
+		return nil, failed(args[0], t.dir, stderr.String(), err)
 	}
 	return stdout.Bytes(), nil
 }
