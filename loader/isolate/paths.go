@@ -78,26 +78,15 @@ func cutRule(rule string) (from, to string, ok bool) {
 // leaves another one alone. This one is made of what the packages contain, as
 // the go command wrote it into their own IDs: key/content.
 func (c *call) buildID() error {
-	file, at := c.flag("-importcfg")
-	if at < 0 {
-		return errors.New("the linker was called without -importcfg")
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
 	h := sha256.New()
 	fmt.Fprintln(h, c.ID, wrapperSum())
-	for line := range strings.Lines(string(text)) {
-		pkg, archive, ok := strings.Cut(strings.TrimSpace(line), "=")
-		if !ok || !strings.HasPrefix(pkg, "packagefile ") {
-			continue
-		}
-		content, err := contentOf(archive)
-		if err != nil {
-			return err
-		}
+	err := c.archives(func(pkg, file string) error {
+		content, err := contentOf(file)
 		fmt.Fprintln(h, pkg, content)
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	id := base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:15])
 	for i, arg := range c.args {
