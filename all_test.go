@@ -93,6 +93,8 @@ var layers = []layer{
 	{"bench", []string{"..."}},
 	{"drivers/sqlite", []string{module + "/contract", "modernc.org/sqlite/..."}},
 	{"internal/procgroup", nil},
+	{"internal/dbserver/withdb", []string{module + "/internal/dbserver"}},
+	{"internal/dbserver", nil},
 	{"internal/gobuild", []string{module + "/contract", module + "/loader/inspect", module + "/loader/isolate", module + "/internal/procgroup"}},
 	{"internal/fixture", []string{module + "/contract", module + "/loader/inspect", module + "/loader/isolate", module + "/internal/..."}},
 	{"internal/scaffold", []string{module + "/contract", module + "/internal/procgroup"}},

@@ -1,0 +1,3 @@
+module github.com/keyway-go/keyway/internal/dbserver
+
+go 1.26.0
