@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"regexp"
 	"strings"
 )
 
@@ -23,7 +24,9 @@ import (
 //	}
 type Config struct {
 	// DSN is what the checks open. {{tempdir}} stands for a directory that
-	// each check has of its own.
+	// each check has of its own, and {{env:NAME}} for the value of the
+	// environment variable NAME, which must not be empty: a server's address
+	// and password belong to whoever runs the checks, not into a file.
 	DSN string `json:"dsn,omitempty"`
 	// Waivers are the failures that are known.
 	Waivers []Waiver `json:"waivers,omitempty"`
@@ -93,7 +96,35 @@ func Matches(pattern, id string) bool {
 	return ok && err == nil
 }
 
-// expandDSN replaces {{tempdir}} by the check's own directory.
-func expandDSN(dsn, tempDir string) string {
-	return strings.ReplaceAll(dsn, "{{tempdir}}", tempDir)
+// placeholder is what expandDSN replaces. The second group is what stands for
+// an environment variable.
+var placeholder = regexp.MustCompile(`\{\{(tempdir|env:([^{}]*))\}\}`)
+
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// expandDSN replaces {{tempdir}} by the check's own directory and {{env:NAME}}
+// by the variable's value, in which nothing is replaced again. An error does
+// not quote a value, nor the rest of the DSN.
+func expandDSN(dsn, tempDir string) (string, error) {
+	var faults []error
+	expanded := placeholder.ReplaceAllStringFunc(dsn, func(word string) string {
+		name, isEnv := strings.CutPrefix(word[2:len(word)-2], "env:")
+		value := os.Getenv(name)
+		switch {
+		case !isEnv:
+			return tempDir
+		case !variableName.MatchString(name):
+			faults = append(faults, fmt.Errorf("%s in the DSN is not of the form {{env:NAME}}", word))
+		case value == "":
+			faults = append(faults, fmt.Errorf("the DSN is to have the value of the environment variable %s, which is not set", name))
+		}
+		return value
+	})
+	if strings.Contains(placeholder.ReplaceAllString(dsn, ""), "{{env:") {
+		faults = append(faults, errors.New("{{env: in the DSN has no }} behind a name"))
+	}
+	if len(faults) > 0 {
+		return "", errors.Join(faults...)
+	}
+	return expanded, nil
 }

@@ -165,6 +165,9 @@ func (s *Suite[D]) ValidateOptions(o Options) error {
 	if s.NeedsDSN && o.Config.DSN == "" {
 		return &UsageError{"no DSN to test with"}
 	}
+	if _, err := expandDSN(o.Config.DSN, ""); err != nil {
+		return &UsageError{err.Error()}
+	}
 	all := s.All()
 	for _, p := range slices.Concat(o.Run, o.Disable) {
 		if !slices.ContainsFunc(all, func(c Check[D]) bool { return Matches(p, c.ID) }) {

@@ -187,6 +187,18 @@ func TestInProcess(t *testing.T) {
 	assert.Equal(t, conformance.Pass, got["t/subject"], result(t, r, "t/subject").Message)
 }
 
+// The value reaches the process of a check, in which only the check may see it.
+func TestDSNFromTheEnvironment(t *testing.T) {
+	t.Setenv("WIDGET_FILE", "left-behind")
+	o := options(goodWidget(t), "t/subject")
+	o.Config.DSN = "{{tempdir}}/{{env:WIDGET_FILE}}"
+	for _, o.InProcess = range []bool{false, true} {
+		r, err := conformance.Run(t.Context(), suite(), o)
+		require.NoError(t, err)
+		assert.Equal(t, conformance.Pass, statuses(r)["t/subject"], result(t, r, "t/subject").Message)
+	}
+}
+
 func TestSelectionAndWaivers(t *testing.T) {
 	file := goodWidget(t)
 	good := func(check string) conformance.Waiver {
@@ -266,6 +278,15 @@ func TestSelectionAndWaivers(t *testing.T) {
 		_, err := conformance.Run(t.Context(), suite(), o)
 		var usage *conformance.UsageError
 		require.ErrorAs(t, err, &usage)
+	})
+	t.Run("a DSN from a variable that is not set", func(t *testing.T) {
+		o := options(file)
+		o.Config.DSN = "p4ssword@{{env:KEYWAY_TEST_UNSET}}"
+		_, err := conformance.Run(t.Context(), suite(), o)
+		var usage *conformance.UsageError
+		require.ErrorAs(t, err, &usage)
+		assert.Contains(t, err.Error(), "KEYWAY_TEST_UNSET, which is not set")
+		assert.NotContains(t, err.Error(), "p4ssword")
 	})
 	t.Run("no file", func(t *testing.T) {
 		_, err := conformance.Run(t.Context(), suite(), options(filepath.Join(t.TempDir(), "none.so")))

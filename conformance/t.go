@@ -234,7 +234,9 @@ func (c Check[D]) Do(ctx context.Context, s *Subject[D], limits Limits) Outcome 
 	defer cancel()
 	t := &T{ctx: ctx, patience: limits.Patience, tempDir: dir}
 	subject := *s
-	subject.DSN = expandDSN(s.DSN, dir)
+	if subject.DSN, err = expandDSN(s.DSN, dir); err != nil {
+		return suiteError("make the DSN", err)
+	}
 
 	done := make(chan struct{})
 	go func() {

@@ -1,10 +1,11 @@
 package conformance_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
-	"strings"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -53,7 +54,8 @@ func suite() *conformance.Suite[widget] {
 			}},
 		conformance.Check[widget]{ID: "t/subject", Level: conformance.May, Rule: "The subject is complete.", Source: "this test",
 			Run: func(t *conformance.T, s *conformance.Subject[widget]) {
-				if s.Manifest.Name != "widget" || s.Facts == nil || s.File == "" || !strings.HasPrefix(s.DSN, t.TempDir()+"/") {
+				dsn := filepath.Join(t.TempDir(), cmp.Or(os.Getenv("WIDGET_FILE"), "file"))
+				if s.Manifest.Name != "widget" || s.Facts == nil || s.File == "" || s.DSN != dsn {
 					t.Errorf("%+v, directory %s", s, t.TempDir())
 				}
 				if err := os.WriteFile(s.DSN, []byte("left behind"), 0o600); err != nil {

@@ -11,7 +11,8 @@
 //
 // The suite needs a DSN that names a database which all connections share and
 // which may be written to. A DSN whose every connection gets a database of its
-// own, such as ":memory:" in SQLite, will not do.
+// own, such as ":memory:" in SQLite, will not do. Several checks use it at once,
+// each with tables of its own, which it drops.
 //
 // # Dialect
 //

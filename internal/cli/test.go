@@ -41,7 +41,8 @@ in child processes, runs the checks of the contract, and reports.
 
 conformance.json beside the file or in the directory holds the DSN to test with
 and the waivers: failures that are known, each with its reason. {{tempdir}} in a
-DSN stands for a directory that each check has of its own.
+DSN stands for a directory that each check has of its own, {{env:NAME}} for the
+value of an environment variable.
 
 Every check runs in a process of its own, so that a crash or a hang is the
 status of one check. Exit code 3 says that a check failed that is not waived, or
@@ -128,6 +129,8 @@ func withHint(err error, cfg conformance.Config) error {
 		return err
 	case cfg.DSN == "" && strings.Contains(err.Error(), "DSN"):
 		return usagef("%w\ngive --dsn, or write conformance.json beside the driver: {\"dsn\": \"...\"}", err)
+	case strings.Contains(err.Error(), "environment variable"):
+		return usagef("%w\nset it, or give --dsn", err)
 	case strings.HasPrefix(err.Error(), "no check matches"):
 		return usagef("%w\ndrivercheck checks lists them", err)
 	}
