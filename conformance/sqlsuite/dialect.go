@@ -31,6 +31,7 @@ type preset struct {
 
 var presets = map[string]preset{
 	"standard":  standardPreset,
+	"postgres":  postgresPreset,
 	"sqlite":    sqlitePreset,
 	"reference": referencePreset,
 }

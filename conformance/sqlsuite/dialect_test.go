@@ -50,7 +50,7 @@ func TestParseOptions(t *testing.T) {
 	}
 	for bad, fault := range map[string]string{
 		`[]`:                         "cannot unmarshal",
-		`{"dialect": "klingon"}`:     `no dialect "klingon"; there are sqlite, standard`,
+		`{"dialect": "klingon"}`:     `no dialect "klingon"; there are postgres, sqlite, standard`,
 		`{"queries": {"slow": "x"}}`: `no query is called "slow"`,
 		`{"dialects": "sqlite"}`:     `unknown field "dialects"`,
 		`{} {}`:                      "something follows",
@@ -80,6 +80,7 @@ func TestNewDialect(t *testing.T) {
 		fault   string
 	}{
 		"the driver's": {driver: speaker{dialect: "sqlite"}, text: "INSERT INTO T (id, v) VALUES (@p, @p)"},
+		"numbered":     {options{Dialect: "postgres"}, mute{}, "INSERT INTO T (id, v) VALUES ($1, $2)", ""},
 		"the option's": {options{Dialect: "standard"}, mute{}, "INSERT INTO T (id, v) VALUES (?, ?)", ""},
 		"an override": {options{Dialect: "standard", Queries: map[Query]string{InsertKV: "PUT {{table}} {{2}}"}}, speaker{dialect: "x"},
 			"PUT T @p", ""},
