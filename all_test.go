@@ -91,6 +91,7 @@ var layers = []layer{
 	{"conformance/conformancetest", []string{module + "/conformance", module + "/internal/gobuild", module + "/loader/inspect", module + "/loader/isolate"}},
 	{"conformance", []string{module + "/contract", module + "/loader/...", module + "/conformance", module + "/internal/procgroup"}},
 	{"bench", []string{"..."}},
+	{"drivers/postgres", []string{module + "/contract", "github.com/jackc/pgx/v5/..."}},
 	{"drivers/sqlite", []string{module + "/contract", "modernc.org/sqlite/..."}},
 	{"internal/procgroup", nil},
 	{"internal/dbserver/withdb", []string{module + "/internal/dbserver"}},

@@ -1,0 +1,150 @@
+package postgres
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/keyway-go/keyway/contract"
+)
+
+// upstreamConn and upstreamStmt leave the name of upstream's method Conn free.
+type (
+	upstreamConn = stdlib.Conn
+	upstreamStmt = stdlib.Stmt
+)
+
+var (
+	errBusy       = errors.New("postgres: rows of this connection are being read; close them first")
+	errStmtClosed = errors.New("postgres: the statement is closed")
+	errNested     = contract.WithSQLState(errors.New("postgres: a transaction is in progress on this connection"), "25001")
+)
+
+// conn is upstream's connection, mended in three points: a call while rows are
+// open is refused before it damages them, a call whose context has ended
+// returns the context's error and not driver.ErrBadConn, and a transaction
+// begins only outside of another one. What else upstream's connection can do,
+// its method Conn included, is promoted.
+type conn struct{ *upstreamConn }
+
+var (
+	_ driver.ConnBeginTx        = conn{}
+	_ driver.ConnPrepareContext = conn{}
+	_ driver.ExecerContext      = conn{}
+	_ driver.QueryerContext     = conn{}
+	_ driver.NamedValueChecker  = conn{}
+	_ driver.Pinger             = conn{}
+	_ driver.SessionResetter    = conn{}
+)
+
+// ready tells whether upstream can do a call.
+func (c conn) ready(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if c.Conn().PgConn().IsBusy() {
+		return errBusy
+	}
+	return nil
+}
+
+// done returns the error of a call. Upstream takes a context that ended before
+// anything was sent for a reason to try again.
+func done(ctx context.Context, err error) error {
+	if errors.Is(err, driver.ErrBadConn) && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+// ExecContext executes a statement.
+func (c conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	return exec(ctx, c, func() (driver.Result, error) { return c.upstreamConn.ExecContext(ctx, query, args) })
+}
+
+// QueryContext executes a query.
+func (c conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	return exec(ctx, c, func() (driver.Rows, error) { return c.upstreamConn.QueryContext(ctx, query, args) })
+}
+
+// exec does a call if it can be done.
+func exec[R any](ctx context.Context, c conn, call func() (R, error)) (R, error) {
+	var none R
+	if err := c.ready(ctx); err != nil {
+		return none, err
+	}
+	r, err := call()
+	if err != nil {
+		return none, done(ctx, err)
+	}
+	return r, nil
+}
+
+// Prepare prepares a statement.
+func (c conn) Prepare(query string) (driver.Stmt, error) {
+	return c.PrepareContext(context.Background(), query)
+}
+
+// PrepareContext prepares a statement.
+func (c conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	s, err := exec(ctx, c, func() (driver.Stmt, error) { return c.upstreamConn.PrepareContext(ctx, query) })
+	if err != nil {
+		return nil, err
+	}
+	return &stmt{upstreamStmt: s.(*upstreamStmt), conn: c}, nil
+}
+
+// Begin begins a transaction.
+func (c conn) Begin() (driver.Tx, error) {
+	return c.BeginTx(context.Background(), driver.TxOptions{})
+}
+
+// BeginTx begins a transaction. Upstream would take the server's warning that
+// there is one already for success.
+func (c conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	return exec(ctx, c, func() (driver.Tx, error) {
+		if !c.Conn().IsClosed() && c.Conn().PgConn().TxStatus() != 'I' {
+			return nil, errNested
+		}
+		return c.upstreamConn.BeginTx(ctx, opts)
+	})
+}
+
+// stmt is upstream's statement, which does not know whether it is closed.
+type stmt struct {
+	*upstreamStmt
+	conn   conn
+	closed bool
+}
+
+var (
+	_ driver.StmtExecContext  = (*stmt)(nil)
+	_ driver.StmtQueryContext = (*stmt)(nil)
+)
+
+// Close closes the statement. A second Close does nothing.
+func (s *stmt) Close() error {
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	return s.upstreamStmt.Close()
+}
+
+// ExecContext executes the statement.
+func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	if s.closed {
+		return nil, errStmtClosed
+	}
+	return exec(ctx, s.conn, func() (driver.Result, error) { return s.upstreamStmt.ExecContext(ctx, args) })
+}
+
+// QueryContext executes the query.
+func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	if s.closed {
+		return nil, errStmtClosed
+	}
+	return exec(ctx, s.conn, func() (driver.Rows, error) { return s.upstreamStmt.QueryContext(ctx, args) })
+}

@@ -1,0 +1,164 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/keyway-go/keyway/contract"
+)
+
+// While rows are open other calls are refused, and the rows stay whole.
+func TestCallsWhileRowsAreOpen(t *testing.T) {
+	ctx := t.Context()
+	db := open(t, server(t).DSN)
+	tx, err := db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	prepared, err := tx.Prepare("SELECT 1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := tx.Query("SELECT n FROM generate_series(1, 3) AS n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	n := 0
+	for rows.Next() {
+		n++
+		for name, call := range map[string]func() error{
+			"Exec":       func() error { _, err := tx.ExecContext(ctx, "SELECT 1"); return err },
+			"Query":      func() error { return queried(tx.QueryContext(ctx, "SELECT 1")) },
+			"Prepare":    func() error { _, err := tx.PrepareContext(ctx, "SELECT 2"); return err },
+			"Stmt.Exec":  func() error { _, err := prepared.ExecContext(ctx); return err },
+			"Stmt.Query": func() error { return queried(prepared.QueryContext(ctx)) },
+		} {
+			if err := call(); !errors.Is(err, errBusy) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	if err := rows.Err(); err != nil || n != 3 {
+		t.Errorf("%d rows, %v", n, err)
+	}
+	mustExec(t, tx, "SELECT 1")
+}
+
+func queried(rows *sql.Rows, err error) error {
+	if err == nil {
+		rows.Close()
+	}
+	return err
+}
+
+// raw calls f with a connection as database/sql has it.
+func raw(t *testing.T, db *sql.DB, f func(driver.Conn)) {
+	t.Helper()
+	c, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.Raw(func(c any) error { f(c.(driver.Conn)); return nil }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestNestedBegin(t *testing.T) {
+	raw(t, open(t, server(t).DSN), func(c driver.Conn) {
+		tx, err := c.Begin()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Begin()
+		expect(t, "Begin in a transaction", err, "25001", contract.TransactionState)
+		if err := tx.Rollback(); err != nil {
+			t.Error(err)
+		}
+		if tx, err = c.Begin(); err != nil {
+			t.Fatalf("Begin after the transaction: %v", err)
+		}
+		if err := tx.Commit(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestClosedStatement(t *testing.T) {
+	raw(t, open(t, server(t).DSN), func(c driver.Conn) {
+		ctx := t.Context()
+		// Upstream counts the users of one text.
+		first, err := c.Prepare("SELECT 1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		second, err := c.Prepare("SELECT 1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := first.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if _, err := first.(driver.StmtExecContext).ExecContext(ctx, nil); err != errStmtClosed {
+			t.Errorf("ExecContext of a closed statement: %v", err)
+		}
+		if _, err := first.(driver.StmtQueryContext).QueryContext(ctx, nil); err != errStmtClosed {
+			t.Errorf("QueryContext of a closed statement: %v", err)
+		}
+		if _, err := second.(driver.StmtExecContext).ExecContext(ctx, nil); err != nil {
+			t.Errorf("another statement of the same text: %v", err)
+		}
+		if err := second.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A context that ends before anything is sent is no reason to try again.
+func TestEndedContext(t *testing.T) {
+	raw(t, open(t, server(t).DSN), func(c driver.Conn) {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		for name, err := range map[string]error{
+			"ExecContext":    errOf(c.(driver.ExecerContext).ExecContext(ctx, "SELECT 1", nil)),
+			"QueryContext":   errOf(c.(driver.QueryerContext).QueryContext(ctx, "SELECT 1", nil)),
+			"PrepareContext": errOf(c.(driver.ConnPrepareContext).PrepareContext(ctx, "SELECT 1")),
+			"BeginTx":        errOf(c.(driver.ConnBeginTx).BeginTx(ctx, driver.TxOptions{})),
+		} {
+			if !errors.Is(err, context.Canceled) || errors.Is(err, driver.ErrBadConn) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if got := done(ctx, driver.ErrBadConn); got != context.Canceled {
+			t.Errorf("driver.ErrBadConn of a call whose context ended meanwhile: %v", got)
+		}
+		if got := done(t.Context(), driver.ErrBadConn); got != driver.ErrBadConn {
+			t.Errorf("driver.ErrBadConn of another call: %v", got)
+		}
+	})
+}
+
+func errOf[R any](_ R, err error) error { return err }
+
+// What upstream has beyond driver.Conn is still there.
+func TestUpstreamIsReachable(t *testing.T) {
+	raw(t, open(t, server(t).DSN), func(c driver.Conn) {
+		up, ok := c.(interface{ Conn() *pgx.Conn })
+		if !ok {
+			t.Fatal("no method Conn")
+		}
+		var n int
+		if err := up.Conn().QueryRow(t.Context(), "SELECT 42").Scan(&n); err != nil || n != 42 {
+			t.Errorf("%d, %v", n, err)
+		}
+	})
+}
