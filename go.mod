@@ -6,6 +6,7 @@ require (
 	github.com/Masterminds/semver/v3 v3.5.0
 	github.com/fatih/color v1.19.0
 	github.com/keyway-go/keyway/contract v0.0.0-00010101000000-000000000000
+	github.com/keyway-go/keyway/internal/dbserver v0.0.0-00010101000000-000000000000
 	github.com/rogpeppe/go-internal v1.16.0
 	github.com/schollz/progressbar/v3 v3.19.1
 	github.com/spf13/cobra v1.10.2
@@ -25,4 +26,7 @@ require (
 	golang.org/x/tools v0.48.0 // indirect
 )
 
-replace github.com/keyway-go/keyway/contract => ./contract
+replace (
+	github.com/keyway-go/keyway/contract => ./contract
+	github.com/keyway-go/keyway/internal/dbserver => ./internal/dbserver
+)

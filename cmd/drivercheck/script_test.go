@@ -8,12 +8,15 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/assert"
 
 	"github.com/keyway-go/keyway/conformance/sqlsuite"
+	"github.com/keyway-go/keyway/internal/dbserver"
 	"github.com/keyway-go/keyway/internal/fixture"
 )
 
@@ -35,6 +38,10 @@ func TestMain(m *testing.M) {
 //	$SELF      the test binary, which is the host of them all
 //	$CONFORMANCE  conformance.json of drivers/sqlite
 //	$ONLY      a PATH with nothing but drivercheck
+//
+// A name in databases is a condition that is true where the server is
+// installed; "database NAME" then sets the variable of its DSN, $DRIVER to the
+// file of its driver, and $CONFORMANCE to the driver's conformance.json.
 func TestScripts(t *testing.T) {
 	answering := fixture.Answering("answering", "answering", "1.2.0")
 	trimmed := fixture.Plain("trimmed", fixture.Manifest("trimmed", "1.0.0"), "func NewDriver() any { return nil }")
@@ -57,6 +64,7 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	servers := newServers(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
@@ -74,13 +82,71 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Condition: func(name string) (bool, error) {
-			if name != "race" {
-				return false, fmt.Errorf("unknown condition %q", name)
+			if name == "race" {
+				return fixture.Host(t).Settings["-race"] == "true", nil
 			}
-			return fixture.Host(t).Settings["-race"] == "true", nil
+			return servers.installed(name)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "waitfor": waitfor},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "waitfor": waitfor, "database": servers.database,
+		},
 	})
+}
+
+// databases are the drivers that need a server, by their names.
+var databases = map[string]struct {
+	product  dbserver.Product
+	variable string // as conformance.json has it
+}{
+	"postgres": {dbserver.Postgres, "KEYWAY_POSTGRES_DSN"},
+}
+
+// servers start the server of each database, once, when a script asks for it.
+type servers struct {
+	t     *testing.T
+	start map[string]func() (*dbserver.Server, error)
+}
+
+func newServers(t *testing.T) servers {
+	s := servers{t: t, start: map[string]func() (*dbserver.Server, error){}}
+	for name, db := range databases {
+		s.start[name] = sync.OnceValues(func() (*dbserver.Server, error) {
+			server, err := dbserver.Start(t.Context(), db.product)
+			if err == nil {
+				t.Cleanup(func() { assert.NoError(t, server.Stop()) })
+			}
+			return server, err
+		})
+	}
+	return s
+}
+
+// installed is the condition of a database's name.
+func (s servers) installed(name string) (bool, error) {
+	start, ok := s.start[name]
+	if !ok {
+		return false, fmt.Errorf("unknown condition %q", name)
+	}
+	_, err := start()
+	if errors.Is(err, dbserver.ErrMissing) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// database makes a server and its driver known to a script.
+func (s servers) database(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 || s.start[args[0]] == nil {
+		ts.Fatalf("usage: database NAME")
+	}
+	name := args[0]
+	server, err := s.start[name]()
+	ts.Check(err)
+	conformance, err := filepath.Abs(filepath.Join("..", "..", "drivers", name, "conformance.json"))
+	ts.Check(err)
+	ts.Setenv(databases[name].variable, server.DSN)
+	ts.Setenv("DRIVER", fixture.FirstParty(s.t, name))
+	ts.Setenv("CONFORMANCE", conformance)
 }
 
 func goVariable(t *testing.T, name string) string {
