@@ -39,17 +39,6 @@ var (
 	_ driver.SessionResetter    = conn{}
 )
 
-// ready tells whether upstream can do a call.
-func (c conn) ready(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if c.Conn().PgConn().IsBusy() {
-		return errBusy
-	}
-	return nil
-}
-
 // done returns the error of a call. Upstream takes a context that ended before
 // anything was sent for a reason to try again.
 func done(ctx context.Context, err error) error {
@@ -69,11 +58,11 @@ func (c conn) QueryContext(ctx context.Context, query string, args []driver.Name
 	return exec(ctx, c, func() (driver.Rows, error) { return c.upstreamConn.QueryContext(ctx, query, args) })
 }
 
-// exec does a call if it can be done.
+// exec does a call unless rows are open.
 func exec[R any](ctx context.Context, c conn, call func() (R, error)) (R, error) {
 	var none R
-	if err := c.ready(ctx); err != nil {
-		return none, err
+	if c.Conn().PgConn().IsBusy() {
+		return none, errBusy
 	}
 	r, err := call()
 	if err != nil {

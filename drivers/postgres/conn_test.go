@@ -73,16 +73,17 @@ func raw(t *testing.T, db *sql.DB, f func(driver.Conn)) {
 
 func TestNestedBegin(t *testing.T) {
 	raw(t, open(t, server(t).DSN), func(c driver.Conn) {
-		tx, err := c.Begin()
+		begin := c.(interface{ Begin() (driver.Tx, error) }).Begin
+		tx, err := begin()
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = c.Begin()
+		_, err = begin()
 		expect(t, "Begin in a transaction", err, "25001", contract.TransactionState)
 		if err := tx.Rollback(); err != nil {
 			t.Error(err)
 		}
-		if tx, err = c.Begin(); err != nil {
+		if tx, err = begin(); err != nil {
 			t.Fatalf("Begin after the transaction: %v", err)
 		}
 		if err := tx.Commit(); err != nil {
@@ -108,6 +109,9 @@ func TestClosedStatement(t *testing.T) {
 				t.Error(err)
 			}
 		}
+		if n := prepared(t, c, "SELECT 1"); n != 1 {
+			t.Errorf("after one of two statements was closed twice, the server has %d", n)
+		}
 		if _, err := first.(driver.StmtExecContext).ExecContext(ctx, nil); err != errStmtClosed {
 			t.Errorf("ExecContext of a closed statement: %v", err)
 		}
@@ -120,7 +124,20 @@ func TestClosedStatement(t *testing.T) {
 		if err := second.Close(); err != nil {
 			t.Error(err)
 		}
+		if n := prepared(t, c, "SELECT 1"); n != 0 {
+			t.Errorf("after both statements were closed, the server has %d", n)
+		}
 	})
+}
+
+// prepared counts the statements that the server keeps for a text.
+func prepared(t *testing.T, c driver.Conn, text string) (n int) {
+	t.Helper()
+	const query = "SELECT count(*) FROM pg_prepared_statements WHERE statement = $1"
+	if err := c.(interface{ Conn() *pgx.Conn }).Conn().QueryRow(t.Context(), query, text).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // A context that ends before anything is sent is no reason to try again.
