@@ -168,8 +168,7 @@ func testKilledParent(t *testing.T, p Product, ready bool, sig syscall.Signal) {
 	if _, err := planFor(p); err != nil {
 		t.Skip(err)
 	}
-	temp := t.TempDir()
-	openToAll(t, temp)
+	temp := temporary(t)
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "KEYWAY_TEST_START="+string(p), "TMPDIR="+temp)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -206,15 +205,23 @@ func listening(dir string) bool {
 	return bytes.Contains(text, []byte("ready ")) // both say "ready to accept" or "ready for"
 }
 
-// openToAll makes a directory of the test's usable as TMPDIR by the user as
-// whom a server runs.
-func openToAll(t *testing.T, dir string) {
+// temporary returns a directory that is short enough for sockets, and usable as
+// TMPDIR by the user as whom a server runs.
+func temporary(t *testing.T) string {
 	t.Helper()
-	for d := dir; strings.HasPrefix(d, os.TempDir()) && d != os.TempDir(); d = filepath.Dir(d) {
-		if err := os.Chmod(d, 0o777); err != nil {
-			t.Fatal(err)
-		}
+	dir, err := os.MkdirTemp("/tmp", "keyway-test-")
+	if err == nil {
+		err = os.Chmod(dir, 0o777)
 	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }
 
 // gone waits until no process and no file is left.
@@ -324,8 +331,7 @@ func TestPostgresVersions(t *testing.T) {
 // fake puts programs into PATH that stand for those of both products.
 func fake(t *testing.T, init, server string) {
 	t.Helper()
-	dir := t.TempDir()
-	openToAll(t, dir)
+	dir := temporary(t)
 	for name, text := range map[string]string{"initdb": init, "mariadb-install-db": init, "postgres": server, "mariadbd": server} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+text), 0o755); err != nil {
 			t.Fatal(err)
@@ -344,8 +350,7 @@ func TestFailedStart(t *testing.T) {
 		"hangs":     {MariaDB, "mkdir data", "echo working on it; exec sleep 100", "gave up waiting: context deadline exceeded\nworking on it"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			temp := t.TempDir()
-			openToAll(t, temp)
+			temp := temporary(t)
 			t.Setenv("TMPDIR", temp)
 			fake(t, c.init, c.server)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)

@@ -44,16 +44,23 @@ func withdb(t *testing.T, temp string, args ...string) (*exec.Cmd, func() result
 	}
 }
 
-// temporary returns a directory that every user may use.
+// temporary returns a directory that is short enough for sockets, and usable by
+// every user.
 func temporary(t *testing.T) string {
 	t.Helper()
-	temp := t.TempDir()
-	for d := temp; strings.HasPrefix(d, os.TempDir()) && d != os.TempDir(); d = filepath.Dir(d) {
-		if err := os.Chmod(d, 0o777); err != nil {
-			t.Fatal(err)
-		}
+	dir, err := os.MkdirTemp("/tmp", "keyway-test-")
+	if err == nil {
+		err = os.Chmod(dir, 0o777)
 	}
-	return temp
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }
 
 // needs skips the test where a product is not installed.
