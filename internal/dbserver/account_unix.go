@@ -10,6 +10,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -44,14 +45,18 @@ func firstUser(names []string) (*account, error) {
 }
 
 // parentDir is the directory for temporary files, or /tmp where that is too
-// long for a socket's path or, for another user, out of reach.
+// long for a socket's path, has characters with a meaning in DSNs, or is out of
+// reach for the account.
 func parentDir(a *account) string {
-	const longest = 60 // of the 107 characters that a socket's path may have
+	const (
+		longest = 60 // of the 107 characters that a socket's path may have
+		plain   = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+"
+	)
 	parent := os.TempDir()
 	if abs, err := filepath.Abs(parent); err == nil {
 		parent = abs
 	}
-	if len(parent) > longest || a != nil && !isForAll(parent) {
+	if len(parent) > longest || strings.Trim(parent, plain) != "" || a != nil && !isForAll(parent) {
 		return "/tmp"
 	}
 	return parent
