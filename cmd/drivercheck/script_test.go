@@ -43,23 +43,7 @@ func TestMain(m *testing.M) {
 // installed; "database NAME" then sets the variable of its DSN, $DRIVER to the
 // file of its driver, and $CONFORMANCE to the driver's conformance.json.
 func TestScripts(t *testing.T) {
-	answering := fixture.Answering("answering", "answering", "1.2.0")
-	trimmed := fixture.Plain("trimmed", fixture.Manifest("trimmed", "1.0.0"), "func NewDriver() any { return nil }")
-	trimmed.Args = []string{"-trimpath"}
-	files := map[string]string{
-		"SQLITE":    fixture.SQLite(t),
-		"ANSWERING": fixture.Driver(t, answering),
-		"TRIMMED":   fixture.Build(t, trimmed),
-		"CLIBRARY":  fixture.CLibrary(t),
-	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	files["SELF"] = self
-	if files["CONFORMANCE"], err = filepath.Abs("../../drivers/sqlite/conformance.json"); err != nil {
-		t.Fatal(err)
-	}
+	files := scriptFiles(t)
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		t.Fatal(err)
@@ -91,6 +75,29 @@ func TestScripts(t *testing.T) {
 			"exits": exits, "waitfor": waitfor, "database": servers.database,
 		},
 	})
+}
+
+// scriptFiles returns the files that every script has, by their variables.
+func scriptFiles(t *testing.T) map[string]string {
+	t.Helper()
+	answering := fixture.Answering("answering", "answering", "1.2.0")
+	trimmed := fixture.Plain("trimmed", fixture.Manifest("trimmed", "1.0.0"), "func NewDriver() any { return nil }")
+	trimmed.Args = []string{"-trimpath"}
+	files := map[string]string{
+		"SQLITE":    fixture.SQLite(t),
+		"ANSWERING": fixture.Driver(t, answering),
+		"TRIMMED":   fixture.Build(t, trimmed),
+		"CLIBRARY":  fixture.CLibrary(t),
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files["SELF"] = self
+	if files["CONFORMANCE"], err = filepath.Abs("../../drivers/sqlite/conformance.json"); err != nil {
+		t.Fatal(err)
+	}
+	return files
 }
 
 // databases are the drivers that need a server, by their names.
