@@ -93,6 +93,7 @@ var layers = []layer{
 	{"bench", []string{"..."}},
 	{"drivers/postgres", []string{module + "/contract", "github.com/jackc/pgx/v5/..."}},
 	{"drivers/sqlite", []string{module + "/contract", "modernc.org/sqlite/..."}},
+	{"drivers/sqlite3", []string{module + "/contract", "github.com/mattn/go-sqlite3"}},
 	{"internal/procgroup", nil},
 	{"internal/dbserver/withdb", []string{module + "/internal/dbserver"}},
 	{"internal/dbserver", nil},
