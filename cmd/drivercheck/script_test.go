@@ -32,11 +32,13 @@ func TestMain(m *testing.M) {
 // and these files:
 //
 //	$SQLITE    the driver file of drivers/sqlite
+//	$SQLITE3   the one of drivers/sqlite3
 //	$ANSWERING a driver that answers every query with its version
 //	$TRIMMED   the same, built with -trimpath
 //	$CLIBRARY  a shared library in C
 //	$SELF      the test binary, which is the host of them all
 //	$CONFORMANCE  conformance.json of drivers/sqlite
+//	$SQLITE3_CONFORMANCE  the one of drivers/sqlite3
 //	$ONLY      a PATH with nothing but drivercheck
 //
 // A name in databases is a condition that is true where the server is
@@ -85,6 +87,7 @@ func scriptFiles(t *testing.T) map[string]string {
 	trimmed.Args = []string{"-trimpath"}
 	files := map[string]string{
 		"SQLITE":    fixture.SQLite(t),
+		"SQLITE3":   fixture.FirstParty(t, "sqlite3"),
 		"ANSWERING": fixture.Driver(t, answering),
 		"TRIMMED":   fixture.Build(t, trimmed),
 		"CLIBRARY":  fixture.CLibrary(t),
@@ -94,8 +97,10 @@ func scriptFiles(t *testing.T) map[string]string {
 		t.Fatal(err)
 	}
 	files["SELF"] = self
-	if files["CONFORMANCE"], err = filepath.Abs("../../drivers/sqlite/conformance.json"); err != nil {
-		t.Fatal(err)
+	for name, driver := range map[string]string{"CONFORMANCE": "sqlite", "SQLITE3_CONFORMANCE": "sqlite3"} {
+		if files[name], err = filepath.Abs(filepath.Join("..", "..", "drivers", driver, "conformance.json")); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return files
 }
