@@ -82,7 +82,7 @@ func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, e
 	if err != nil {
 		return nil, err
 	}
-	st := &stmt{SQLiteStmt: s.(*upstream.SQLiteStmt), conn: c, empty: isBlank(query)}
+	st := &stmt{SQLiteStmt: s.(*upstream.SQLiteStmt), conn: c, query: query, empty: isBlank(query)}
 	c.children[st] = struct{}{}
 	return st, nil
 }
@@ -148,18 +148,48 @@ func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 	if level := sql.IsolationLevel(opts.Isolation); level < sql.LevelDefault || level > sql.LevelSerializable {
 		return nil, fmt.Errorf("sqlite3: wanted an isolation level up to %s, found %s", sql.LevelSerializable, level)
 	}
-	tx, err := c.SQLiteConn.BeginTx(ctx, opts)
-	if err != nil || !opts.ReadOnly {
-		return tx, err
+	up, err := c.SQLiteConn.BeginTx(ctx, opts)
+	if err != nil {
+		return nil, err
 	}
-	before, err := c.queryOnly()
-	if err == nil {
-		err = c.setQueryOnly(1)
+	t := &tx{up: up, conn: c, restore: func() error { return nil }}
+	if opts.ReadOnly {
+		err = t.setReadOnly()
 	}
 	if err != nil {
-		return nil, errors.Join(err, tx.Rollback())
+		return nil, errors.Join(err, up.Rollback())
 	}
-	return &readOnlyTx{tx: tx, conn: c, before: before}, nil
+	return t, nil
+}
+
+// tx is a transaction of upstream.
+type tx struct {
+	up      driver.Tx
+	conn    *conn
+	restore func() error // gives the connection back what it had before
+}
+
+// Commit ends the transaction.
+func (t *tx) Commit() error { return t.end(t.up.Commit) }
+
+// Rollback ends the transaction.
+func (t *tx) Rollback() error { return t.end(t.up.Rollback) }
+
+func (t *tx) end(end func() error) error {
+	if t.conn.closed {
+		return errConnClosed
+	}
+	return errors.Join(end(), t.restore())
+}
+
+// setReadOnly forbids the connection to write until the transaction ends.
+func (t *tx) setReadOnly() error {
+	before, err := t.conn.queryOnly()
+	if err != nil {
+		return err
+	}
+	t.restore = func() error { return t.conn.setQueryOnly(before) }
+	return t.conn.setQueryOnly(1)
 }
 
 func (c *conn) queryOnly() (int64, error) {
@@ -179,26 +209,4 @@ func (c *conn) queryOnly() (int64, error) {
 func (c *conn) setQueryOnly(on int64) error {
 	_, err := c.SQLiteConn.Exec(fmt.Sprintf("PRAGMA query_only = %d", on), nil)
 	return err
-}
-
-// readOnlyTx is a transaction under PRAGMA query_only, which it puts back at
-// its end, since it is of the connection.
-type readOnlyTx struct {
-	tx     driver.Tx
-	conn   *conn
-	before int64
-}
-
-// Commit ends the transaction.
-func (t *readOnlyTx) Commit() error { return t.end(t.tx.Commit) }
-
-// Rollback ends the transaction.
-func (t *readOnlyTx) Rollback() error { return t.end(t.tx.Rollback) }
-
-func (t *readOnlyTx) end(end func() error) error {
-	if t.conn.closed {
-		return errConnClosed
-	}
-	err := end()
-	return errors.Join(err, t.conn.setQueryOnly(t.before))
 }

@@ -72,7 +72,8 @@ func TestCloseEndsEverything(t *testing.T) {
 		"Rows.Next":        func() error { return rows.Next(dest) },
 		"direct Rows.Next": func() error { return direct.Next(dest) },
 	} {
-		if err := call(); err == nil || err == io.EOF {
+		err := call()
+		if err == nil || err == io.EOF || contract.CodeOf(NewDriver(), err) != contract.Unknown {
 			t.Errorf("%s after Conn.Close: %v", name, err)
 		}
 	}
@@ -110,6 +111,33 @@ func TestStmtCloseWithOpenRows(t *testing.T) {
 	}
 	if name := r.(*rows).ColumnTypeDatabaseTypeName(0); name != "" || r.(*rows).ColumnTypeScanType(0) == nil {
 		t.Errorf("types of closed rows: %q", name)
+	}
+}
+
+// TestStmtRunsTwice: rows of one statement that are open at once do not share a
+// cursor, and nothing is left of them.
+func TestStmtRunsTwice(t *testing.T) {
+	c := raw(t, ":memory:")
+	s := must[driver.Stmt](t)(c.Prepare("SELECT ?1 UNION ALL SELECT ?1 + 1")).(*stmt)
+	first := must[driver.Rows](t)(s.Query([]driver.Value{int64(1)}))
+	dest := make([]driver.Value, 1)
+	if err := first.Next(dest); err != nil || dest[0] != int64(1) {
+		t.Fatalf("%v, %v", dest, err)
+	}
+	second := must[driver.Rows](t)(s.Query([]driver.Value{int64(10)}))
+	if _, err := s.Exec([]driver.Value{int64(100)}); err != nil {
+		t.Error(err)
+	}
+	for _, want := range []struct {
+		rows  driver.Rows
+		value int64
+	}{{second, 10}, {first, 2}, {second, 11}} {
+		if err := want.rows.Next(dest); err != nil || dest[0] != want.value {
+			t.Errorf("%v, %v; want %d", dest, err, want.value)
+		}
+	}
+	if err := errors.Join(first.Close(), second.Close(), s.Close()); err != nil || len(c.children) > 0 {
+		t.Errorf("%v; %d statements and rows are left", err, len(c.children))
 	}
 }
 

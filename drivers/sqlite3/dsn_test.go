@@ -97,6 +97,7 @@ func TestRefusedDSNs(t *testing.T) {
 		{"a?_loc=/etc/localtime", `"_loc": wanted auto or the name`},
 		{"file:a?_FK=1", `unknown parameter "_FK"`},
 		{"a?mode=ro", `"mode" has no effect behind a plain file name`},
+		{"a?immutable=1", `"immutable" has no effect behind a plain file name`},
 		{"a?cache=shared", `"cache" has no effect behind a plain file name`},
 		{"file:a?mode=ro&mode=rw", `"mode" is given twice`},
 		{"a?_fk=1&_foreign_keys=0", `"_fk" and "_foreign_keys" mean the same`},

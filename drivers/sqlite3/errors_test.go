@@ -239,6 +239,8 @@ func TestResultCodes(t *testing.T) {
 		{upstream.ErrNomem, 0, "", contract.Resources},
 		{upstream.ErrIoErr, 99, "", contract.Internal},
 		{upstream.ErrIoErr, 12, "", contract.Resources},
+		{upstream.ErrIoErr, 32, "", contract.Internal},
+		{upstream.ErrIoErr, 33, "", contract.Internal},
 		{upstream.ErrReadonly, 4, "", contract.ReadOnly},
 		{upstream.ErrBusy, 1, "", contract.LockTimeout},
 		{upstream.ErrBusy, 3, "", contract.LockTimeout},

@@ -22,17 +22,31 @@ var (
 type stmt struct {
 	*upstream.SQLiteStmt
 	conn   *conn
+	query  string
 	rows   *rows // the last ones; nil before
 	empty  bool
 	closed bool
 }
 
-// usable tells why the statement cannot be run for a context.
-func (s *stmt) usable(ctx context.Context) error {
+// usable returns the statement, or tells why it cannot be run for a context.
+// SQLite has one cursor for a statement. While rows are read from it another
+// statement of the same text runs, which done ends; upstream would let both
+// rows read from the one.
+func (s *stmt) usable(ctx context.Context) (st *stmt, done func(), err error) {
 	if s.closed {
-		return errStmtClosed
+		return nil, nil, errStmtClosed
 	}
-	return s.conn.usable(ctx)
+	if err := s.conn.usable(ctx); err != nil {
+		return nil, nil, err
+	}
+	if s.rows == nil || s.rows.closed {
+		return s, func() {}, nil
+	}
+	again, err := s.conn.PrepareContext(ctx, s.query)
+	if err != nil {
+		return nil, nil, err
+	}
+	return again.(*stmt), func() { _ = again.Close() }, nil
 }
 
 // Close lets open rows be read to their end: the statement ends with them. A
@@ -56,9 +70,11 @@ func (s *stmt) Exec(args []driver.Value) (driver.Result, error) {
 
 // ExecContext executes the statement.
 func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	if err := s.usable(ctx); err != nil {
+	s, done, err := s.usable(ctx)
+	if err != nil {
 		return nil, err
 	}
+	defer done()
 	if s.empty {
 		return &upstream.SQLiteResult{}, nil
 	}
@@ -72,9 +88,11 @@ func (s *stmt) Query(args []driver.Value) (driver.Rows, error) {
 
 // QueryContext runs the statement.
 func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	if err := s.usable(ctx); err != nil {
+	s, done, err := s.usable(ctx)
+	if err != nil {
 		return nil, err
 	}
+	defer done()
 	if s.empty {
 		return s.conn.track(&upstream.SQLiteRows{}, nil), nil
 	}
