@@ -41,7 +41,8 @@ func (c *call) hideC() error {
 	if err := os.WriteFile(file, []byte(script), 0o600); err != nil {
 		return err
 	}
-	c.extldflags("-Xlinker " + quoteArg("--version-script="+file))
+	// The second is for the static libraries that #cgo LDFLAGS name.
+	c.extldflags("-Xlinker " + quoteArg("--version-script="+file) + " -Wl,--exclude-libs,ALL")
 	return nil
 }
 

@@ -36,7 +36,7 @@ import (
 // ordinary builds.
 const marker = "-isolate="
 
-//go:embed asm.go hide.go isolate.go paths.go register.go source.go tool.go
+//go:embed asm.go buildid.go hide.go isolate.go paths.go register.go source.go tool.go
 var wrapper embed.FS
 
 // wrapperSum changes with the wrapper, so that what an older one compiled is

@@ -91,6 +91,10 @@ func (d drv) OpenConnector(part string) (driver.Connector, error) {
 		return nil, errors.New(asm.Version())
 	case "c":
 		return nil, errors.New(c.Version())
+	case "callback":
+		return nil, errors.New(c.Callback())
+	case "static":
+		return nil, errors.New(c.Static())
 	case "linked":
 		return nil, errors.New(linked.Version())
 	case "contract":
@@ -191,14 +195,28 @@ func Version() string {
 	"internal/c/c.go": `package c
 
 /*
+#cgo LDFLAGS: ${SRCDIR}/../../static/libstatic.a
 #include "c.h"
 */
 import "C"
 
 func Version() string { return C.GoString(C.version()) }
+
+func Static() string { return C.GoString(C.in_static()) }
+
+func Callback() string {
+	C.callGo()
+	return called
+}
+
+var called string
+
+//export isoCalled
+func isoCalled() { called = "VERSION" }
 `,
-	"internal/c/c.h": "const char *version(void);\n",
-	"internal/c/c.c": "#include \"c.h\"\n\nstatic const char *text = \"VERSION\";\nconst char *current(void) { return text; }\nconst char *version(void) { return current(); }\n",
+	"internal/c/c.h": "const char *version(void);\nconst char *in_static(void);\nvoid callGo(void);\nvoid isoCalled(void);\n",
+	"internal/c/c.c": "#include \"c.h\"\n\nstatic const char *text = \"VERSION\";\nconst char *current(void) { return text; }\nconst char *version(void) { return current(); }\nvoid callGo(void) { isoCalled(); }\n",
+	"static/s.c":     "const char *in_static(void) { return \"VERSION\"; }\n",
 	"plain/main.go": `package main
 
 import (
@@ -238,6 +256,12 @@ func write(t *testing.T, dir, version string) string {
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o777))
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o666))
 	}
+	for _, args := range [][]string{{"gcc", "-fPIC", "-c", "s.c"}, {"ar", "rcsD", "libstatic.a", "s.o"}} {
+		cmd := exec.Command(args[0], args[1:]...)
+		cmd.Dir = filepath.Join(dir, "static")
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+	}
 	return dir
 }
 
@@ -245,8 +269,13 @@ func build(t *testing.T, dir string) string {
 	t.Helper()
 	host, err := inspect.Self()
 	require.NoError(t, err)
+	return buildFor(t, dir, host)
+}
+
+func buildFor(t *testing.T, dir string, host *inspect.Facts) string {
+	t.Helper()
 	out := filepath.Join(t.TempDir(), "driver.so")
-	_, err = gobuild.Build(t.Context(), gobuild.Options{Dir: dir, Out: out, Host: host})
+	_, err := gobuild.Build(t.Context(), gobuild.Options{Dir: dir, Out: out, Host: host})
 	if be, ok := err.(*gobuild.Error); ok {
 		t.Fatalf("%v\n%s", be, be.Output)
 	}
@@ -276,7 +305,7 @@ func TestVersionsTogether(t *testing.T) {
 		}
 	}
 	for i, d := range drivers { // the second has been loaded when the first is asked
-		for _, part := range []string{"dep", "asm", "c", "callback", "linked", "contract", "generic"} {
+		for _, part := range []string{"dep", "asm", "c", "callback", "static", "linked", "contract", "generic"} {
 			answered := make(chan error, 1)
 			go func() {
 				_, err := d.OpenConnector(part)

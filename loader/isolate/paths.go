@@ -1,14 +1,8 @@
 package isolate
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
-	"fmt"
-	"io"
-	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 )
 
@@ -71,50 +65,4 @@ func cutRule(rule string) (from, to string, ok bool) {
 		return rule, "", false
 	}
 	return rule[:i], rule[i+len("=>"):], true
-}
-
-// buildID gives the linker a build ID that does not depend on directories. The
-// go command makes its own of the keys of its cache, where directories are; it
-// leaves another one alone. This one is made of what the packages contain, as
-// the go command wrote it into their own IDs: key/content.
-func (c *call) buildID() error {
-	h := sha256.New()
-	fmt.Fprintln(h, c.ID, wrapperSum())
-	err := c.archives(func(pkg, file string) error {
-		content, err := contentOf(file)
-		fmt.Fprintln(h, pkg, content)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	id := base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:15])
-	for i, arg := range c.args {
-		if strings.HasPrefix(arg, "-buildid=") {
-			c.args[i] = "-buildid=" + strings.Join([]string{id, id, id, id}, "/")
-		}
-	}
-	return nil
-}
-
-var archiveID = regexp.MustCompile(`(?m)^build id ".*/([^/"]+)"$`)
-
-// contentOf returns the hash of its content that the go command wrote into the
-// header of a package's archive.
-func contentOf(archive string) (string, error) {
-	f, err := os.Open(archive)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	header := make([]byte, 1024)
-	n, err := io.ReadFull(f, header)
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return "", err
-	}
-	match := archiveID.FindSubmatch(header[:n])
-	if match == nil {
-		return "", fmt.Errorf("%s: no build ID", archive)
-	}
-	return string(match[1]), nil
 }

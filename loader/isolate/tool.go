@@ -48,6 +48,10 @@ func runTool(tool string, args []string) (int, error) {
 		return max(exit.ExitCode(), 1), nil
 	case err != nil:
 		return 1, err
+	case c.after != nil:
+		if err := c.after(); err != nil {
+			return 1, err
+		}
 	}
 	return 0, nil
 }
@@ -56,8 +60,9 @@ func runTool(tool string, args []string) (int, error) {
 type call struct {
 	*isolated
 	args     []string
-	temp     string   // for files that the tool is to read instead of others
-	replaced []string // pairs of such a file and the original
+	temp     string       // for files that the tool is to read instead of others
+	replaced []string     // pairs of such a file and the original
+	after    func() error // what is to be done when the tool has succeeded, or nil
 }
 
 // rewrite changes the arguments.
@@ -139,9 +144,7 @@ func (c *call) link() error {
 	if err := c.rename("-pluginpath"); err != nil {
 		return err
 	}
-	if err := c.buildID(); err != nil {
-		return err
-	}
+	c.buildID()
 	// To compress what is for debuggers takes a third of the time that linking
 	// takes, and saves a quarter of the file.
 	c.args = append([]string{"-compressdwarf=false"}, c.args...)
