@@ -32,6 +32,8 @@ type preset struct {
 var presets = map[string]preset{
 	"standard":  standardPreset,
 	"postgres":  postgresPreset,
+	"mysql":     mysqlPreset,
+	"mariadb":   mariadbPreset,
 	"sqlite":    sqlitePreset,
 	"reference": referencePreset,
 }

@@ -50,7 +50,7 @@ func TestParseOptions(t *testing.T) {
 	}
 	for bad, fault := range map[string]string{
 		`[]`:                         "cannot unmarshal",
-		`{"dialect": "klingon"}`:     `no dialect "klingon"; there are postgres, sqlite, standard`,
+		`{"dialect": "klingon"}`:     `no dialect "klingon"; there are mariadb, mysql, postgres, sqlite, standard`,
 		`{"queries": {"slow": "x"}}`: `no query is called "slow"`,
 		`{"dialects": "sqlite"}`:     `unknown field "dialects"`,
 		`{} {}`:                      "something follows",

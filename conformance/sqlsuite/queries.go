@@ -10,7 +10,8 @@ package sqlsuite
 type Query string
 
 // Tables. A kv table has the columns id, an integer that is the primary key,
-// and v, a nullable text.
+// and v, a nullable text. The checks use ids from 1, since MySQL takes 0 for a
+// wish that it choose one.
 const (
 	// CreateKV makes a kv table.
 	CreateKV Query = "create-kv"

@@ -104,7 +104,7 @@ func stmtCloseAfterTxEnd(e *env) {
 		e.Setup(err, "prepare %q", insert)
 		idle, err := c.prepare(e.ctx(), e.on(table, SelectAll))
 		e.Setup(err, "prepare")
-		_, err = st.exec(e.ctx(), id, end)
+		_, err = st.exec(e.ctx(), id+1, end)
 		e.Setup(err, "execute %q", insert)
 		if end == "Commit" {
 			err = tx.Commit()
