@@ -92,6 +92,7 @@ var layers = []layer{
 	{"conformance", []string{module + "/contract", module + "/loader/...", module + "/conformance", module + "/internal/procgroup"}},
 	{"bench", []string{"..."}},
 	{"drivers/postgres", []string{module + "/contract", "github.com/jackc/pgx/v5/..."}},
+	{"drivers/mysql", []string{module + "/contract", "github.com/go-sql-driver/mysql"}},
 	{"drivers/sqlite", []string{module + "/contract", "modernc.org/sqlite/..."}},
 	{"drivers/sqlite3", []string{module + "/contract", "github.com/mattn/go-sqlite3"}},
 	{"internal/procgroup", nil},
