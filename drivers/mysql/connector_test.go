@@ -281,6 +281,9 @@ func TestLostIdleConnection(t *testing.T) {
 	for _, dsn := range []string{s.DSN, s.SocketDSN} {
 		db := open(t, dsn)
 		id := number(t, db, "SELECT CONNECTION_ID()")
+		if again := number(t, db, "SELECT CONNECTION_ID()"); again != id {
+			t.Error("the pool gave up a connection in order")
+		}
 		mustExec(t, other, fmt.Sprintf("KILL %d", id))
 		time.Sleep(50 * time.Millisecond) // for the server to close it
 		if again := number(t, db, "SELECT CONNECTION_ID()"); again == id {

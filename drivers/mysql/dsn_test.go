@@ -35,6 +35,7 @@ var accepted = []struct{ dsn, want string }{
 	{"mysql://u%3A1:s3cret%40%2F%3F%23+@h/app?parseTime=true", "u:1 s3cret@/?#+ tcp h:3306 app"},
 	{"mysql://u:s3cret:x@[::1]:3307/app", "u s3cret:x tcp [::1]:3307 app"},
 	{"mysql://u:s3cret@[fe80::1%25eth0]/app", "u s3cret tcp [fe80::1%eth0]:3306 app"},
+	{"mysql://u:s3cret@x@h/app", "u s3cret@x tcp h:3306 app"},
 	{"mysql:///app", "- - tcp 127.0.0.1:3306 app"},
 	{"mysql://u:s3cret@/app?socket=/run/mysqld/a%40b.sock", "u s3cret unix /run/mysqld/a@b.sock app"},
 	{"mysql://u:s3cret@h?tls=true", "u s3cret tcp h:3306 -"},

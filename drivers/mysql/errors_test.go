@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"testing"
 
 	upstream "github.com/go-sql-driver/mysql"
@@ -69,6 +70,7 @@ func TestErrorsOfStatements(t *testing.T) {
 		{"SELECT id FROM p AS x, p AS y", "42702", contract.Syntax},
 		{"SELECT 1 FROM p WHERE COUNT(*) > 0", "42803", contract.Syntax},
 		{"INSERT INTO g VALUES(1)", "42809", contract.Syntax},
+		{"UPDATE g SET n = 1", "42809", contract.Syntax},
 		{"CREATE TABLE z(a INT, FOREIGN KEY (a) REFERENCES p(n))", "42830", contract.Syntax},
 
 		{"SELECT * FROM missing", "42S02", contract.UndefinedObject},
@@ -291,6 +293,9 @@ func TestNumbers(t *testing.T) {
 		{1030, "HY000", `Got error 28 "No space left on device" from storage engine InnoDB`, contract.Resources},
 		{1030, "HY000", `Got error 128 "x" from storage engine InnoDB`, contract.Unknown},
 		{1213, "40001", "", contract.Deadlock},
+		{1062, "23000", "Duplicate entry 'read-only' for key 'SAVEPOINT  150 '", contract.UniqueViolation},
+		{1045, "28000", "Access denied", contract.Permission},
+		{1792, "25006", "in a READ ONLY transaction", contract.ReadOnly},
 		{9999, "40001", "of a state that is known", contract.SerializationFailure},
 		{9999, "", "without a state", contract.Unknown},
 	} {
@@ -298,6 +303,9 @@ func TestNumbers(t *testing.T) {
 		copy(e.SQLState[:], tt.sent)
 		if got := contract.CodeOf(NewDriver(), e); got != tt.want {
 			t.Errorf("%v: %s, want %s", e, got, tt.want)
+		}
+		if got := contract.SQLStateOf(NewDriver(), e); len(got) != 5 && got != tt.sent || strings.Contains(got, "\x00") {
+			t.Errorf("%v: SQLSTATE %q", e, got)
 		}
 	}
 	for number, state := range states {

@@ -28,6 +28,7 @@ func TestRefuseCache(t *testing.T) {
 		"an error":          {[]byte("\x17\x00\x00\x00\xff\x10\x04Too many connections"), []byte("\x17\x00\x00\x00\xff\x10\x04Too many connections")},
 		"too short":         {[]byte("\x05\x00\x00\x00\x0a8.4\x00"), []byte("\x05\x00\x00\x00\x0a8.4\x00")},
 		"without a version": {[]byte("\x03\x00\x00\x00\x0a84"), []byte("\x03\x00\x00\x00\x0a84")},
+		"one long word":     {append([]byte("\x40\x00\x00\x00\x0a"), bytes.Repeat([]byte{0xfe}, 63)...), append([]byte("\x40\x00\x00\x00\x0a"), bytes.Repeat([]byte{0xfe}, 63)...)},
 		"empty":             {[]byte("\x00\x00\x00\x00"), []byte("\x00\x00\x00\x00")},
 	} {
 		got, err := readGreeting(iotest.OneByteReader(bytes.NewReader(append(tt.in, "next"...))))
