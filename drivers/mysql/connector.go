@@ -13,10 +13,11 @@ import (
 var _ driver.Connector = (*connector)(nil)
 
 // connector opens connections to one database. It holds nothing that would have
-// to be closed. Connections pass to database/sql as upstream makes them.
+// to be closed.
 type connector struct {
 	driver   *mysqlDriver
 	upstream driver.Connector
+	mayBegin bool // see conn; for autocommit=0 in the DSN
 }
 
 func newConnector(d *mysqlDriver, dsn string) (*connector, error) {
@@ -30,16 +31,17 @@ func newConnector(d *mysqlDriver, dsn string) (*connector, error) {
 	if err != nil { // its text might quote the DSN
 		return nil, errors.New("mysql: wrong DSN: upstream refuses it, and keeps the reason to itself since that may hold a secret")
 	}
-	return &connector{driver: d, upstream: up}, nil
+	_, autocommit := cfg.Params["autocommit"]
+	return &connector{driver: d, upstream: up, mayBegin: autocommit}, nil
 }
 
 // Connect opens a connection; ctx is for that alone.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
-	conn, err := c.upstream.Connect(ctx)
+	up, err := c.upstream.Connect(ctx)
 	if err != nil {
 		return nil, connectError(ctx, err)
 	}
-	return conn, nil
+	return &conn{upstreamConn: up.(upstreamConn), mayBegin: c.mayBegin}, nil
 }
 
 // connectError mends two errors of upstream's Connect. driver.ErrBadConn would
