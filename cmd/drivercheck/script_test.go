@@ -111,6 +111,7 @@ var databases = map[string]struct {
 	variable string // as conformance.json has it
 }{
 	"postgres": {dbserver.Postgres, "KEYWAY_POSTGRES_DSN"},
+	"mysql":    {dbserver.MariaDB, "KEYWAY_MYSQL_DSN"},
 }
 
 // servers start the server of each database, once, when a script asks for it.
