@@ -180,7 +180,7 @@ func (s *stmt) Exec(args []driver.Value) (driver.Result, error) {
 	if s.closed {
 		return nil, errStmtClosed
 	}
-	return s.upstreamStmt.Exec(args) //lint:ignore SA1019 it is what the caller asked for
+	return s.upstreamStmt.Exec(args)
 }
 
 // Query executes the query.
@@ -188,7 +188,7 @@ func (s *stmt) Query(args []driver.Value) (driver.Rows, error) {
 	if s.closed {
 		return nil, errStmtClosed
 	}
-	return s.upstreamStmt.Query(args) //lint:ignore SA1019 it is what the caller asked for
+	return s.upstreamStmt.Query(args)
 }
 
 // ExecContext executes the statement.
