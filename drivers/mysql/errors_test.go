@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"crypto/tls"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
@@ -261,6 +262,7 @@ func TestOtherErrors(t *testing.T) {
 		{fmt.Errorf("%w: %w", context.DeadlineExceeded, upstream.ErrInvalidConn), ""},
 		{refused, "08001"},
 		{&net.OpError{Op: "read", Err: errors.New("reset")}, "08006"},
+		{&tls.CertificateVerificationError{Err: errors.New("unknown authority")}, "08001"},
 		{upstream.ErrPktTooLarge, "54000"},
 		{upstream.ErrNativePassword, "28000"},
 	} {
