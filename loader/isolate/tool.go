@@ -149,7 +149,7 @@ func (c *call) link() error {
 	// takes, and saves a quarter of the file.
 	c.args = append([]string{"-compressdwarf=false"}, c.args...)
 	if err := c.hideC(); err != nil {
-		return fmt.Errorf("C symbols: %w", err)
+		return fmt.Errorf("hiding C symbols: %w", err)
 	}
 	return c.importcfg(false)
 }
