@@ -41,8 +41,8 @@ func (c *call) hideC() error {
 	if err := os.WriteFile(file, []byte(script), 0o600); err != nil {
 		return err
 	}
-	// The second is for the static libraries that #cgo LDFLAGS name.
-	c.extldflags("-Xlinker " + quoteArg("--version-script="+file) + " -Wl,--exclude-libs,ALL")
+	// Static libraries are not in the archives; the linker finds them itself.
+	c.extldflags("-Xlinker --exclude-libs=ALL -Xlinker " + quoteArg("--version-script="+file))
 	return nil
 }
 

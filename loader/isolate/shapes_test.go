@@ -67,10 +67,23 @@ func TestShapes(t *testing.T) {
 }
 
 // deep is a driver with loops of Go 1.20, generics, embedded directories,
-// assembly and cgo.
+// assembly, cgo, and a static C library that somebody else compiled.
 func deep(t *testing.T, version string) string {
 	t.Helper()
-	return fixture.Driver(t, fixture.Source{Name: "deep", Files: shapeFiles(t, "deep", "", version)})
+	dir := t.TempDir()
+	source := shapeFiles(t, "static", "", version)["static.c"]
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "static.c"), []byte(source), 0o666))
+	for _, args := range [][]string{{"gcc", "-fPIC", "-c", "static.c"}, {"ar", "rcsD", "libstatic.a", "static.o"}} {
+		cmd := exec.Command(args[0], args[1:]...)
+		cmd.Dir = dir
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%q: %s", args, out)
+	}
+	files := shapeFiles(t, "deep", "", version)
+	tree(t, files, "internal/c", dir)
+	delete(files, "internal/c/static.c")
+	delete(files, "internal/c/static.o")
+	return fixture.Driver(t, fixture.Source{Name: "deep", Files: files})
 }
 
 func deepAnswers(v string) map[string]string {
@@ -86,7 +99,7 @@ func deepAnswers(v string) map[string]string {
 		"embedded":              "files/a.txt=first " + v + " files/below/b.txt=second " + v + " ",
 		"internal":              "secret " + v,
 		"assembly":              v + " " + v + "0 " + v + "00",
-		"cgo":                   v + " " + v + " " + v + "000",
+		"cgo":                   v + " " + v + " " + v + "000 " + v,
 	}
 }
 

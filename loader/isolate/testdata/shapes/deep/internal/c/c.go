@@ -1,10 +1,10 @@
-// Package c has C code with a header elsewhere, a library of the system, and a
-// function of Go that C calls.
+// Package c has C code with a header elsewhere, a library of the system, a
+// static one of its own, and a function of Go that C calls.
 package c
 
 /*
 #cgo CFLAGS: -I${SRCDIR}/include
-#cgo LDFLAGS: -lm
+#cgo LDFLAGS: -L${SRCDIR} -lstatic -lm
 #include <deep.h>
 */
 import "C"
@@ -15,5 +15,5 @@ import "fmt"
 func deepTimes(n C.int) C.int { return n * VERSION }
 
 func Answer() string {
-	return fmt.Sprint(C.deep_version(), float64(C.deep_root(VERSION)), C.deep_back(1000))
+	return fmt.Sprint(C.deep_version(), float64(C.deep_root(VERSION)), C.deep_back(1000), C.deep_static())
 }

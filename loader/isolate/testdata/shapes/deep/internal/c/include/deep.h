@@ -3,3 +3,4 @@
 int deep_version(void);
 double deep_root(double n);
 int deep_back(int n);
+int deep_static(void);
