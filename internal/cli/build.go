@@ -43,7 +43,9 @@ current directory unless -o says otherwise.`,
 			if err != nil {
 				return err
 			}
-			r, err := gobuild.Build(cmd.Context(), gobuild.Options{Dir: args[0], Out: out, Host: host})
+			spin := newSpinner(cmd.ErrOrStderr())
+			r, err := gobuild.Build(cmd.Context(), gobuild.Options{Dir: args[0], Out: out, Host: host, Progress: spin.show})
+			spin.end()
 			if err != nil {
 				return err
 			}

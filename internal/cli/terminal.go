@@ -60,6 +60,38 @@ func (b *bar) end() {
 	}
 }
 
+// spinner tells what a build compiles, on a terminal.
+type spinner struct{ bar *progressbar.ProgressBar }
+
+// newSpinner returns nil, whose methods do nothing, if w is no terminal.
+func newSpinner(w io.Writer) *spinner {
+	if !isTerminal(w) {
+		return nil
+	}
+	return &spinner{progressbar.NewOptions(-1,
+		progressbar.OptionSetWriter(w),
+		progressbar.OptionSetDescription("build"),
+		progressbar.OptionClearOnFinish())}
+}
+
+func (s *spinner) show(pkg string) {
+	if s != nil {
+		// A line that does not fit could not be cleared.
+		const longest = 50
+		if len(pkg) > longest {
+			pkg = "..." + pkg[len(pkg)-longest:]
+		}
+		s.bar.Describe("build " + pkg)
+		_ = s.bar.Add(1)
+	}
+}
+
+func (s *spinner) end() {
+	if s != nil {
+		_ = s.bar.Finish()
+	}
+}
+
 // relative shortens a path below the current directory.
 func relative(path string) string {
 	wd, err := os.Getwd()

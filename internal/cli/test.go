@@ -167,7 +167,9 @@ func buildForTest(ctx context.Context, s *screen, dir, temp string) (string, err
 	}
 	start := time.Now()
 	s.step("build", dir+" ...")
-	r, err := gobuild.Build(ctx, gobuild.Options{Dir: dir, Out: filepath.Join(temp, "driver.so"), Host: host})
+	spin := newSpinner(s.err)
+	r, err := gobuild.Build(ctx, gobuild.Options{Dir: dir, Out: filepath.Join(temp, "driver.so"), Host: host, Progress: spin.show})
+	spin.end()
 	if err != nil {
 		return "", err
 	}

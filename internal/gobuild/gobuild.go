@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -30,6 +31,10 @@ type Options struct {
 	Out string
 	// Host is the program that will load the driver.
 	Host *inspect.Facts
+	// Progress, if not nil, is called with the import path of each package that
+	// is about to be compiled; what the go command has in its cache is not.
+	// Calls do not overlap.
+	Progress func(pkg string)
 }
 
 // Result says what was built.
@@ -79,6 +84,7 @@ func Build(ctx context.Context, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	tool.progress = o.Progress
 	pkgs, err := tool.describe(ctx)
 	if err != nil {
 		return Result{}, err
@@ -134,6 +140,8 @@ type tool struct {
 	gcflags  string // of the host
 	modCache string // GOMODCACHE
 	env      []string
+	listed   map[string]bool  // import paths, with the standard library
+	progress func(pkg string) // or nil
 }
 
 func newTool(ctx context.Context, dir string, host *inspect.Facts) (*tool, error) {
@@ -161,7 +169,8 @@ func (t *tool) run(ctx context.Context, args ...string) ([]byte, error) {
 	cmd.Dir = t.dir
 	cmd.Env = append(os.Environ(), t.env...)
 	cmd.Env = append(cmd.Env, "PWD="+t.dir)
-	var stdout, stderr bytes.Buffer
+	var stdout bytes.Buffer
+	stderr := messages{packages: t.listed, progress: t.progress}
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	procgroup.Own(cmd)
 	err := cmd.Run()
@@ -169,7 +178,7 @@ func (t *tool) run(ctx context.Context, args ...string) ([]byte, error) {
 		return nil, ctx.Err()
 	}
 	if err != nil {
-		return nil, failed(args[0], t.dir, stderr.String(), err)
+		return nil, failed(args[0], t.dir, stderr.text(), err)
 	}
 	return stdout.Bytes(), nil
 }
@@ -197,7 +206,7 @@ func (t *tool) plugin(ctx context.Context, pkgs []goPackage, m contract.Manifest
 		return err
 	}
 	built := filepath.Join(beside, "driver.so")
-	args = slices.Concat([]string{"build", "-buildmode=plugin", "-buildvcs=false", "-o", built}, t.flags, args)
+	args = slices.Concat([]string{"build", "-buildmode=plugin", "-buildvcs=false", fmt.Sprintf("-v=%t", t.progress != nil), "-o", built}, t.flags, args)
 	if _, err := t.run(ctx, args...); err != nil {
 		return err
 	}

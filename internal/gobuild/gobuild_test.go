@@ -2,6 +2,8 @@ package gobuild_test
 
 import (
 	"context"
+	"crypto/rand"
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
@@ -88,6 +90,23 @@ func TestBuildFitsTheHost(t *testing.T) {
 	left, err := os.ReadDir(root)
 	require.NoError(t, err)
 	assert.Len(t, left, 4, "%v", left) // the module, go.work, out, again.so
+}
+
+func TestBuildTellsWhatItCompiles(t *testing.T) {
+	files := maps.Clone(tiny)
+	files["internal/name/n.go"] = "package name\n\nfunc Of() string { return \"" + rand.Text() + "\" }\n"
+	dir := write(t, t.TempDir(), files)
+	var told []string
+	build := func() {
+		_, err := gobuild.Build(t.Context(), gobuild.Options{Dir: dir, Out: filepath.Join(t.TempDir(), "tiny.so"), Host: self(t),
+			Progress: func(pkg string) { told = append(told, pkg) }})
+		require.NoError(t, err)
+	}
+	build()
+	assert.Subset(t, told, []string{"example.com/tiny/internal/name", "example.com/tiny"})
+	told = nil
+	build()
+	assert.NotContains(t, told, "example.com/tiny/internal/name", "the cache has it")
 }
 
 // A driver that is in use must not change under the process that mapped it.

@@ -36,6 +36,7 @@ func (t *tool) describe(ctx context.Context) ([]goPackage, error) {
 		return nil, err
 	}
 	var pkgs []goPackage
+	t.listed = map[string]bool{}
 	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
 		var next goPackage
 		if err := dec.Decode(&next); errors.Is(err, io.EOF) {
@@ -43,6 +44,7 @@ func (t *tool) describe(ctx context.Context) ([]goPackage, error) {
 		} else if err != nil {
 			return nil, err
 		}
+		t.listed[next.ImportPath] = true
 		if !next.Standard {
 			pkgs = append(pkgs, next)
 		}
@@ -50,6 +52,7 @@ func (t *tool) describe(ctx context.Context) ([]goPackage, error) {
 	if len(pkgs) == 0 {
 		return nil, &Error{Wanted: "the package of a driver in " + t.dir, Found: "one of the standard library"}
 	}
+	t.listed[pkgs[len(pkgs)-1].ImportPath+"/"+mainFolder] = true
 	return pkgs, nil
 }
 
