@@ -91,6 +91,20 @@ func TestLoadLinks(t *testing.T) {
 	require.NotContains(t, refused(t, err, StageAdmit).Remedy, "FollowLinks")
 }
 
+// Of what is below an identity, a process has one: a second file would be bound
+// to the variables of the first. Another loader knows that, too.
+func TestOneFileForAVersion(t *testing.T) {
+	first := fixture.Driver(t, fixture.Answering("identityone", "identity", "1.0.0"))
+	second := fixture.Driver(t, fixture.Answering("identitytwo", "identity", "1.0.0"))
+	load(t, newLoader(t, Config{}), first)
+	_, err := newLoader(t, Config{}).LoadFile(t.Context(), second)
+	le := refused(t, err, StageOpen)
+	require.Equal(t, "one file for driver identity 1.0.0", le.Wanted)
+	require.Contains(t, le.Remedy, "a version of its own")
+	_, err = newLoader(t, Config{}).LoadFile(t.Context(), first)
+	require.NoError(t, err)
+}
+
 // What runs is a copy: neither a replacement nor a truncation of the original
 // changes it, and new content under the old path is told from it.
 func TestLoadIsImmuneToChanges(t *testing.T) {
@@ -106,17 +120,18 @@ func TestLoadIsImmuneToChanges(t *testing.T) {
 	require.NoError(t, os.Rename(other, file))
 	works(t, l, d, "1.2.0")
 	_, err = l.LoadFile(t.Context(), file)
-	le := refused(t, err, StageRegister)
+	le := refused(t, err, StageOpen)
+	require.Equal(t, "one file for driver good 1.2.0", le.Wanted)
 	require.Equal(t, "good", le.Driver)
 	require.Equal(t, file, le.File)
 	require.Contains(t, le.Remedy, "a version of its own")
 	works(t, l, d, "1.2.0")
 
-	// With a version of its own it is known by its plugin path.
+	// With a version of its own it is known by the identity of its packages.
 	newer := patched(t, good(t), replace(`"version":"1.2.0"`, `"version":"1.3.0"`))
 	_, err = l.LoadFile(t.Context(), newer)
 	le = refused(t, err, StageOpen)
-	require.Contains(t, le.Found, d.Facts.PluginPath)
+	require.Contains(t, le.Found, d.Facts.Isolation.ID)
 	require.Contains(t, le.Found, d.SHA256[:12])
 	require.Contains(t, le.Found, sumOf(t, newer)[:12])
 	current, ok := l.Driver("good")

@@ -218,9 +218,6 @@ func (l *Loader[D]) stages(ctx context.Context, wanted, file string) (*Driver[D]
 
 // run takes a file that was examined through the stages that run it.
 func (l *Loader[D]) run(ctx context.Context, c *candidate) (*Driver[D], error) {
-	if err := l.drivers.admits(c.manifest, c.sum()); err != nil {
-		return nil, err
-	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -228,7 +225,7 @@ func (l *Loader[D]) run(ctx context.Context, c *candidate) (*Driver[D], error) {
 	if err != nil {
 		return nil, err
 	}
-	symbols, err := open(staged, c.facts.PluginPath, c.sum())
+	symbols, err := open(staged, c.facts, c.manifest, c.sum())
 	if err != nil {
 		return nil, err
 	}

@@ -1,10 +1,14 @@
 package loader
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
 	"sync"
+
+	"github.com/keyway-go/keyway/contract"
+	"github.com/keyway-go/keyway/loader/inspect"
 )
 
 // symbols are the exported names of a plugin that was opened.
@@ -18,9 +22,11 @@ type symbols interface {
 // blocks whoever opens it again.
 var plugins = struct {
 	sync.Mutex
-	bySum  map[string]openResult // by hash, as loaders can have caches of their own
-	byPath map[string]string     // plugin path to hash
-}{bySum: map[string]openResult{}, byPath: map[string]string{}}
+	bySum map[string]openResult // by hash, as loaders can have caches of their own
+	// Hashes, by what only one file of a process can have: the plugin path, name
+	// and version, and the identity below which an isolated build has its packages.
+	byPath, byVersion, byIdentity map[string]string
+}{bySum: map[string]openResult{}, byPath: map[string]string{}, byVersion: map[string]string{}, byIdentity: map[string]string{}}
 
 var errUnsupported = errors.New("this program cannot load driver files")
 
@@ -31,7 +37,7 @@ type openResult struct {
 
 // open loads a staged file into the process. Its init functions run here. The
 // lock is held throughout, as the plugin package's own is for most of the way.
-func open(file, pluginPath, sum string) (symbols, error) {
+func open(file string, facts *inspect.Facts, m contract.Manifest, sum string) (symbols, error) {
 	plugins.Lock()
 	defer plugins.Unlock()
 	if r, ok := plugins.bySum[sum]; ok {
@@ -42,13 +48,9 @@ func open(file, pluginPath, sum string) (symbols, error) {
 		}
 		return r.symbols, nil
 	}
-	if other, ok := plugins.byPath[pluginPath]; ok && other != sum {
-		return nil, &LoadError{Stage: StageOpen, Wanted: "a plugin path that is not in use",
-			Found:  fmt.Sprintf("%s, which this process has opened with other content (sha256 %.12s, this file %.12s)", pluginPath, other, sum),
-			Remedy: "restart the program to load the other build, or build it with a plugin path of its own"}
+	if err := claim(facts, m, sum); err != nil {
+		return nil, err
 	}
-	// Whatever happens, this path is taken from now on.
-	plugins.byPath[pluginPath] = sum
 	s, err := openContained(file)
 	if err != nil {
 		kept := *err
@@ -57,6 +59,38 @@ func open(file, pluginPath, sum string) (symbols, error) {
 	}
 	plugins.bySum[sum] = openResult{symbols: s}
 	return s, nil
+}
+
+// claim takes for a file what only one file of a process can have, or says which
+// of it another one has. Whatever happens then, it is taken from now on: the
+// runtime keeps what it has begun to load, and would bind another file with
+// packages of the same paths to the variables of the first.
+func claim(facts *inspect.Facts, m contract.Manifest, sum string) error {
+	taken := func(list map[string]string, key, wanted, what, remedy string) error {
+		other, ok := list[key]
+		if !ok || other == sum {
+			return nil
+		}
+		return &LoadError{Stage: StageOpen, Driver: m.Name, Wanted: wanted,
+			Found:  fmt.Sprintf("%s, which this process has opened with other content (sha256 %.12s, this file %.12s)", what, other, sum),
+			Remedy: remedy}
+	}
+	version := m.Name + " " + m.Version
+	identity := version
+	if facts.Isolation != nil {
+		identity = facts.Isolation.ID
+	}
+	const anew = "give the new build a version of its own in driver.json, or restart the program"
+	err := cmp.Or(
+		taken(plugins.byVersion, version, "one file for driver "+version, "driver "+version, anew),
+		taken(plugins.byIdentity, identity, "one file for the identity "+identity, "identity "+identity, anew),
+		taken(plugins.byPath, facts.PluginPath, "a plugin path that is not in use", facts.PluginPath,
+			"restart the program to load the other build, or build it with a plugin path of its own"))
+	if err != nil {
+		return err
+	}
+	plugins.byVersion[version], plugins.byIdentity[identity], plugins.byPath[facts.PluginPath] = sum, sum, sum
+	return nil
 }
 
 func openContained(file string) (s symbols, failure *LoadError) {

@@ -4,8 +4,6 @@ import (
 	"maps"
 	"sync"
 	"sync/atomic"
-
-	"github.com/keyway-go/keyway/contract"
 )
 
 // registry knows the drivers that are loaded. Readers take the current map
@@ -31,22 +29,6 @@ func (r *registry[D]) bySum(sum string) (*Driver[D], bool) {
 	defer r.mu.Unlock()
 	d, ok := r.hashes[sum]
 	return d, ok
-}
-
-// admits refuses a driver file whose name and version are those of another one
-// that is loaded already.
-func (r *registry[D]) admits(m contract.Manifest, sum string) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, d := range r.hashes {
-		if d.Manifest.Name == m.Name && d.Manifest.Version == m.Version && d.SHA256 != sum {
-			return &LoadError{Stage: StageRegister, Driver: m.Name,
-				Wanted: "one file for driver " + m.Name + " " + m.Version,
-				Found:  "other content than the file of that version that is loaded, " + d.File,
-				Remedy: "give the new build a version of its own in driver.json, or restart the program"}
-		}
-	}
-	return nil
 }
 
 // register adds a driver, which becomes current if no other of its name has a

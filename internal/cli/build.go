@@ -26,7 +26,8 @@ package main, with
 
 Every package of the driver that is not the standard library gets a path of the
 driver's own, so that it clashes with nothing in the host or in other drivers;
-sql.Register is not called. The driver's own go.mod says what it is made of; a
+sql.Register is not called, so a driver that wraps another one uses its connector
+and not its name. The driver's own go.mod says what it is made of; a
 go.work around it is ignored.
 
 The file is called name-v1.2.0.so, after the manifest, and is written to the

@@ -42,5 +42,8 @@ func readHost(path string) (*inspect.Facts, error) {
 	if err != nil {
 		return nil, ofFile(path, err)
 	}
+	if facts.BuildMode == "plugin" {
+		return nil, usagef("%s: wanted a program that loads driver files, found a plugin\nname the program, or a profile of it", path)
+	}
 	return facts, nil
 }

@@ -36,8 +36,9 @@ func hostFlags(host *inspect.Facts) []string {
 	for _, f := range valued {
 		flags = append(flags, f+"="+host.Settings[f])
 	}
-	// Neither matters to what is shared, and both could come from GOFLAGS.
-	return append(flags, "-ldflags=", "-cover=false")
+	// The first two do not matter to what is shared; all could come from GOFLAGS.
+	// A profile changes the standard library with the rest.
+	return append(flags, "-ldflags=", "-cover=false", "-json=false", "-pgo="+cmp.Or(host.Settings["-pgo"], "off"))
 }
 
 // hostEnv returns the environment variables that go with hostFlags. A driver's
@@ -52,7 +53,10 @@ func hostEnv(host *inspect.Facts) []string {
 
 // listFlags are those of the flags that say which files belong to a package.
 func (t *tool) listFlags() []string {
-	return slices.DeleteFunc(slices.Clone(t.flags), func(f string) bool { return !strings.HasPrefix(f, "-tags=") && !strings.HasPrefix(f, "-race=") })
+	return slices.DeleteFunc(slices.Clone(t.flags), func(f string) bool {
+		name, _, _ := strings.Cut(f, "=")
+		return !slices.Contains([]string{"-tags", "-race", "-msan", "-asan"}, name)
+	})
 }
 
 // trimmed tells whether the go command itself makes paths independent of

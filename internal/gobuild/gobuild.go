@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -139,6 +140,8 @@ type tool struct {
 	flags    []string
 	gcflags  string // of the host
 	modCache string // GOMODCACHE
+	goRoot   string // GOROOT
+	crossed  bool   // for another platform than this one
 	env      []string
 	listed   map[string]bool  // import paths, with the standard library
 	progress func(pkg string) // or nil
@@ -148,19 +151,39 @@ func newTool(ctx context.Context, dir string, host *inspect.Facts) (*tool, error
 	if _, err := exec.LookPath("go"); err != nil {
 		return nil, &Error{Wanted: "the go command", Found: "none in PATH", Remedy: "install " + host.GoVersion + " and put its bin directory into PATH", Err: err}
 	}
-	t := &tool{dir: dir, flags: hostFlags(host), env: hostEnv(host), gcflags: host.Settings["-gcflags"]}
-	out, err := t.run(ctx, "env", "GOVERSION", "GOMODCACHE")
+	if err := canLoad(host); err != nil {
+		return nil, err
+	}
+	t := &tool{dir: dir, flags: hostFlags(host), env: hostEnv(host), gcflags: host.Settings["-gcflags"], crossed: host.GOARCH != runtime.GOARCH || host.GOOS != runtime.GOOS}
+	out, err := t.run(ctx, "env", "-json=false", "GOVERSION", "GOMODCACHE", "GOROOT")
 	if err != nil {
 		return nil, err
 	}
-	version, modCache, _ := strings.Cut(string(out), "\n")
-	t.modCache = strings.TrimSpace(modCache)
-	version, wanted := inspect.Release(strings.TrimSpace(version)), inspect.Release(host.GoVersion)
+	lines := append(strings.Split(string(out), "\n"), "", "")
+	t.modCache, t.goRoot = strings.TrimSpace(lines[1]), strings.TrimSpace(lines[2])
+	version, wanted := inspect.Release(strings.TrimSpace(lines[0])), inspect.Release(host.GoVersion)
 	if version != wanted {
 		return nil, &Error{Wanted: wanted + ", with which the host was built", Found: version + " in " + dir,
 			Remedy: "GOTOOLCHAIN=" + wanted + " drivercheck build " + dir + ", with the other arguments as before; or put that release into PATH"}
 	}
 	return t, nil
+}
+
+// canLoad refuses hosts for which no file can be built that they would load.
+func canLoad(host *inspect.Facts) error {
+	profile := host.Settings["-pgo"]
+	switch {
+	case host.BuildMode == "plugin":
+		return &Error{Wanted: "a program that loads driver files", Found: "a plugin", Remedy: "name the program with --host"}
+	case host.Settings["CGO_ENABLED"] == "0":
+		return &Error{Wanted: "a host that can load plugins", Found: "one that was built with CGO_ENABLED=0", Remedy: "build the host with CGO_ENABLED=1"}
+	case profile != "":
+		if _, err := os.Stat(profile); err != nil {
+			return &Error{Wanted: "the profile with which the host was built, " + profile, Found: err.Error(),
+				Remedy: "build the host with -pgo=off, or bring the profile there", Err: err}
+		}
+	}
+	return nil
 }
 
 // run runs the go command and returns its standard output.
@@ -208,6 +231,9 @@ func (t *tool) plugin(ctx context.Context, pkgs []goPackage, m contract.Manifest
 	built := filepath.Join(beside, "driver.so")
 	args = slices.Concat([]string{"build", "-buildmode=plugin", "-buildvcs=false", fmt.Sprintf("-v=%t", t.progress != nil), "-o", built}, t.flags, args)
 	if _, err := t.run(ctx, args...); err != nil {
+		if be, ok := errors.AsType[*Error](err); ok && be.Remedy == "" && t.crossed {
+			be.Remedy = "set CC to a C compiler for the platform of the host"
+		}
 		return err
 	}
 	if err := os.Rename(built, out); err != nil {
@@ -224,15 +250,15 @@ func (t *tool) isolation(temp string, pkgs []goPackage, m contract.Manifest, man
 	if err != nil {
 		return nil, err
 	}
-	plan.Gcflags = t.gcflags
+	plan.Gcflags, plan.GOROOT = t.gcflags, t.goRoot
 	files := overlay{}
 	facts := inspect.Isolation{ID: plan.ID, Dropped: dropped}
-	driver := plan.Packages[len(plan.Packages)-1]
+	driver := &plan.Packages[len(plan.Packages)-1]
 	target := "."
 	if pkgs[len(pkgs)-1].Name == "main" {
-		files.addFacts(driver, facts)
+		driver.Source = factsSource(facts)
 	} else {
-		plan.Packages = append(plan.Packages, files.addMain(driver, manifest, facts))
+		plan.Packages = append(plan.Packages, files.addMain(*driver, manifest, facts))
 		target = "./" + mainFolder
 	}
 	if !t.trimmed() {
@@ -245,6 +271,10 @@ func (t *tool) isolation(temp string, pkgs []goPackage, m contract.Manifest, man
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
+	}
+	if strings.Contains(self, "'") && strings.Contains(self, `"`) {
+		return nil, &Error{Wanted: "a path of this program that the go command can quote", Found: self,
+			Remedy: "move the program to a path without both kinds of quotes"}
 	}
 	planFile := filepath.Join(temp, "plan.json")
 	if err := plan.Write(planFile); err != nil {

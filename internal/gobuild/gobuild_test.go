@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,7 +51,7 @@ func self(t *testing.T) *inspect.Facts {
 
 // The user's environment, and what lies around the module, have no say.
 func TestBuildFitsTheHost(t *testing.T) {
-	t.Setenv("GOFLAGS", "-trimpath -tags=other -ldflags=-pluginpath=other -cover")
+	t.Setenv("GOFLAGS", "-trimpath -tags=other -ldflags=-pluginpath=other -cover -json -pgo=/none.pgo")
 	t.Setenv("GOEXPERIMENT", "jsonv2")
 	t.Setenv("GOFIPS140", "latest")
 	t.Setenv("GOARCH", "s390x")
@@ -125,6 +126,35 @@ func TestBuildReplacesTheFileAsAWhole(t *testing.T) {
 	require.NoError(t, err)
 	assert.False(t, os.SameFile(was, is))
 	assert.EqualValues(t, len("in use"), was.Size())
+}
+
+func TestBuildRefusesHostsThatLoadNothing(t *testing.T) {
+	for found, change := range map[string]func(*inspect.Facts){
+		"CGO_ENABLED=0":          func(f *inspect.Facts) { f.Settings["CGO_ENABLED"] = "0" },
+		"a plugin":               func(f *inspect.Facts) { f.BuildMode = "plugin" },
+		"/none/x.pgo: no such f": func(f *inspect.Facts) { f.Settings["-pgo"] = "/none/x.pgo" },
+	} {
+		host := *self(t)
+		host.Settings = maps.Clone(host.Settings)
+		change(&host)
+		_, err := gobuild.Build(t.Context(), gobuild.Options{Dir: write(t, t.TempDir(), tiny), Host: &host})
+		var be *gobuild.Error
+		require.ErrorAs(t, err, &be, found)
+		assert.Contains(t, be.Found, found)
+		assert.NotEmpty(t, be.Remedy, found)
+	}
+}
+
+func TestManifestIsEmbedded(t *testing.T) {
+	build := func(directive string) error {
+		files := maps.Clone(tiny)
+		files["driver.go"] = strings.Replace(files["driver.go"], "//go:embed driver.json", directive, 1)
+		_, err := gobuild.Build(t.Context(), gobuild.Options{Dir: write(t, t.TempDir(), files), Out: filepath.Join(t.TempDir(), "x.so"), Host: self(t)})
+		return err
+	}
+	require.NoError(t, build("//go:embed\t`driver.json`"))
+	require.ErrorContains(t, build("//go:embed driver.json go.mod"), "one file that DriverManifest embeds")
+	require.ErrorContains(t, build("//go:embed none.json"), "none.json")
 }
 
 func TestBuildRefusesAnotherToolchain(t *testing.T) {

@@ -65,10 +65,10 @@ func main() {}
 	return isolate.Package{Path: driver.Path + "/" + mainFolder, Dir: dir, Named: driver.Named + "/" + mainFolder}
 }
 
-// addFacts adds to a driver's own package main what addMain says of the build.
-func (o overlay) addFacts(driver isolate.Package, facts inspect.Isolation) {
-	o[filepath.Join(driver.Dir, "keyway_build.go")] = generated +
-		fmt.Sprintf("package main\n\nvar %s = %q\n", inspect.IsolationName, facts.Text())
+// factsSource is what addMain says of the build, for a driver that is a package
+// main itself.
+func factsSource(facts inspect.Isolation) string {
+	return fmt.Sprintf("package main\n\nvar %s = %q\n", inspect.IsolationName, facts.Text())
 }
 
 // nameDirs makes the C compiler name the directories of packages as the Go

@@ -80,17 +80,22 @@ func findVar(decl ast.Decl, name string) (*ast.ValueSpec, *ast.CommentGroup) {
 func valueOf(dir string, spec *ast.ValueSpec, doc *ast.CommentGroup) (string, error) {
 	if doc != nil {
 		for _, c := range doc.List {
-			if name, ok := strings.CutPrefix(c.Text, "//go:embed "); ok {
-				name = strings.TrimSpace(name)
-				if unquoted, err := strconv.Unquote(name); err == nil {
-					name = unquoted
-				}
-				text, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
-				if err != nil {
-					return "", &Error{Wanted: "the manifest that DriverManifest embeds", Found: err.Error(), Remedy: "write " + name, Err: err}
-				}
-				return string(text), nil
+			words := strings.Fields(c.Text)
+			if words[0] != "//go:embed" {
+				continue
 			}
+			if len(words) != 2 {
+				return "", &Error{Wanted: "one file that DriverManifest embeds", Found: c.Text, Remedy: "write //go:embed driver.json"}
+			}
+			name := words[1]
+			if unquoted, err := strconv.Unquote(name); err == nil {
+				name = unquoted
+			}
+			text, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
+			if err != nil {
+				return "", &Error{Wanted: "the manifest that DriverManifest embeds", Found: err.Error(), Remedy: "write " + name, Err: err}
+			}
+			return string(text), nil
 		}
 	}
 	if len(spec.Names) == 1 && len(spec.Values) == 1 {

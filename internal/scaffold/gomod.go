@@ -34,7 +34,7 @@ func (o Options) module(ctx context.Context, dir string) (untidy, err error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, inputf("the module path %q will not do\n%v", path, err)
+		return nil, inputf("the module path %q will not do\n%v\ngive another one with --module", path, err)
 	}
 	if err := run(ctx, dir, append([]string{"mod", "edit"}, o.Keyway.edits()...)...); err != nil {
 		return nil, err

@@ -135,6 +135,10 @@ func nextMember(r io.Reader) ([]byte, error) {
 	return content[:size], nil
 }
 
+// stbGNUUnique is the binding that g++ gives to what templates and inline
+// functions hold: one in the process, whatever its files say.
+const stbGNUUnique = elf.STB_LOOS
+
 func globals(object []byte) ([]string, error) {
 	f, err := elf.NewFile(bytes.NewReader(object))
 	if err != nil {
@@ -147,7 +151,7 @@ func globals(object []byte) ([]string, error) {
 	var names []string
 	for _, s := range symbols {
 		bind := elf.ST_BIND(s.Info)
-		if (bind == elf.STB_GLOBAL || bind == elf.STB_WEAK) && s.Section != elf.SHN_UNDEF && s.Name != "" {
+		if (bind == elf.STB_GLOBAL || bind == elf.STB_WEAK || bind == stbGNUUnique) && s.Section != elf.SHN_UNDEF && s.Name != "" {
 			names = append(names, s.Name)
 		}
 	}

@@ -25,6 +25,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 )
@@ -61,16 +62,13 @@ const planVar = "KEYWAY_ISOLATE_PLAN"
 const toolArg = "__keyway_tool"
 
 // ID returns the identity of a driver's version: name_v1.2.0. It consists of
-// letters, digits, "_" and ".", whatever the version has, because an ELF symbol
-// can have no "@" and an assembler's identifier no "-".
+// letters, digits, "_" and ".", because an ELF symbol can have no "@" and an
+// assembler's identifier no "-": "-" is written "_h", "+" is "_p" and "_" is
+// "__". So two names, or two versions, that are valid in a manifest never have one
+// identity.
 func ID(name, version string) string {
-	clean := func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' {
-			return r
-		}
-		return '_'
-	}
-	return strings.Map(clean, name) + "_v" + strings.Map(clean, version)
+	spell := strings.NewReplacer("_", "__", "-", "_h", "+", "_p")
+	return spell.Replace(name) + "_v" + spell.Replace(version)
 }
 
 // Plan says what is to be isolated.
@@ -83,6 +81,8 @@ type Plan struct {
 	// Gcflags are the -gcflags of the host, as its build information has them.
 	// Those that begin with "all=" are given to the isolated packages, too.
 	Gcflags string `json:"gcflags,omitempty"`
+	// GOROOT is the directory of the Go release, where the standard library is.
+	GOROOT string `json:"goroot"`
 }
 
 // Package is a package to isolate.
@@ -95,9 +95,12 @@ type Package struct {
 	// go build -trimpath names it: the import path, with the version of the
 	// module after the module's path where there is one.
 	Named string `json:"named"`
+	// Source is one more Go file to compile into the package, or "".
+	Source string `json:"source,omitempty"`
 }
 
-// Write writes the plan into a file for the wrapper.
+// Write writes the plan into a file for the wrapper. Files that an overlay puts
+// into packages stand in the same directory; no package embeds them.
 func (p Plan) Write(file string) error {
 	text, err := json.Marshal(p)
 	if err != nil {
@@ -122,14 +125,16 @@ func (p Plan) Args(self string) []string {
 
 // marker returns the marker of a package.
 func (p Plan) marker(pkg Package) string {
-	return marker + p.ID + "," + pkg.Named + "," + wrapperSum()
+	extra := sha256.Sum256([]byte(pkg.Source))
+	return marker + strings.Join([]string{p.ID, pkg.Named, wrapperSum(), hex.EncodeToString(extra[:6])}, ",")
 }
 
 // Env returns the variables for a go build with Args. file is the one that
 // Write wrote.
 func Env(file string) []string { return []string{planVar + "=" + file} }
 
-// quoteArg quotes a word as cmd/internal/quoted reads it.
+// quoteArg quotes a word as cmd/internal/quoted reads it, which knows no way to
+// write one with both kinds of quotes.
 func quoteArg(s string) string {
 	if !strings.ContainsAny(s, " \t\n'\"") {
 		return s
@@ -165,6 +170,20 @@ func readPlan(file string) (*isolated, error) {
 func (i *isolated) has(pkg string) bool {
 	_, ok := i.packages[pkg]
 	return ok
+}
+
+// names tells whether sources that spell a package in full mean one that is to be
+// isolated. It does not go by the list of packages, which may be another one
+// when the go command takes the compiled package from its cache.
+func (i *isolated) names(pkg string) bool {
+	if i.has(pkg) {
+		return true
+	}
+	if !strings.Contains(pkg, "/") {
+		return false
+	}
+	info, err := os.Stat(filepath.Join(i.GOROOT, "src", filepath.FromSlash(pkg)))
+	return err != nil || !info.IsDir()
 }
 
 // path returns the path that a package is to have.

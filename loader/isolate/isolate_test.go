@@ -4,6 +4,7 @@ package isolate_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/sha256"
 	"database/sql"
 	"fmt"
@@ -77,10 +78,11 @@ func (drv) Name() string { return "iso" }
 func (drv) Open(string) (driver.Conn, error) { return nil, errors.New("no") }
 
 func init() {
-	sql.Register(
-		"iso",
-		drv{},
-	)
+	sql.
+		Register(
+			"iso",
+			drv{},
+		)
 }
 
 func (d drv) OpenConnector(part string) (driver.Connector, error) {
@@ -93,6 +95,8 @@ func (d drv) OpenConnector(part string) (driver.Connector, error) {
 		return nil, errors.New(c.Version())
 	case "callback":
 		return nil, errors.New(c.Callback())
+	case "c++":
+		return nil, errors.New(c.CPP())
 	case "static":
 		return nil, errors.New(c.Static())
 	case "linked":
@@ -101,6 +105,8 @@ func (d drv) OpenConnector(part string) (driver.Connector, error) {
 		return nil, errors.New(contract.OnlyInVersion)
 	case "register":
 		return nil, errors.New(recorded[0])
+	case "embeds":
+		return nil, errors.New(embedded())
 	case "generic":
 		return nil, errors.New(dep.First([]string{"VERSION"}))
 	case "unique":
@@ -139,6 +145,28 @@ func init() {
 	std.Register("recorded", nil)
 }
 `,
+	"kept.txt": "",
+	"all.go": `package iso
+
+import (
+	"embed"
+	"io/fs"
+)
+
+//go:embed all:k*
+var all embed.FS
+
+func embedded() string {
+	found := ""
+	_ = fs.WalkDir(all, ".", func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			found += name
+		}
+		return err
+	})
+	return found
+}
+`,
 	"internal/asm/asm.go": `package asm
 
 import "example.com/iso/internal/data"
@@ -147,9 +175,13 @@ func get() int64
 
 func Version() string { return data.Versions[get()] }
 `,
+	"internal/asm/names.h":  "#include \"../data/index.h\"\n",
+	"internal/data/index.h": "#define INDEX example·com∕iso∕internal∕data·Index(SB)\n",
 	"internal/asm/asm_amd64.s": `#include "textflag.h"
+#include "names.h"
 
 TEXT ·get(SB), NOSPLIT, $0-8
+	MOVQ INDEX, AX
 	MOVQ example·com∕iso∕internal∕data·Index(SB), AX
 	MOVQ AX, ret+0(FP)
 	RET
@@ -204,6 +236,8 @@ func Version() string { return C.GoString(C.version()) }
 
 func Static() string { return C.GoString(C.in_static()) }
 
+func CPP() string { return C.GoString(C.in_cpp()) }
+
 func Callback() string {
 	C.callGo()
 	return called
@@ -214,9 +248,10 @@ var called string
 //export isoCalled
 func isoCalled() { called = "VERSION" }
 `,
-	"internal/c/c.h": "const char *version(void);\nconst char *in_static(void);\nvoid callGo(void);\nvoid isoCalled(void);\n",
-	"internal/c/c.c": "#include \"c.h\"\n\nstatic const char *text = \"VERSION\";\nconst char *current(void) { return text; }\nconst char *version(void) { return current(); }\nvoid callGo(void) { isoCalled(); }\n",
-	"static/s.c":     "const char *in_static(void) { return \"VERSION\"; }\n",
+	"internal/c/cpp.cc": "template <class T> struct once { static const char *value; };\ntemplate <class T> const char *once<T>::value = \"VERSION\";\nextern \"C\" const char *in_cpp(void) { return once<int>::value; }\n",
+	"internal/c/c.h":    "const char *version(void);\nconst char *in_static(void);\nvoid callGo(void);\nvoid isoCalled(void);\nconst char *in_cpp(void);\n",
+	"internal/c/c.c":    "#include \"c.h\"\n\nstatic const char *text = \"VERSION\";\nconst char *current(void) { return text; }\nconst char *version(void) { return current(); }\nvoid callGo(void) { isoCalled(); }\n",
+	"static/s.c":        "const char *in_static(void) { return \"VERSION\"; }\n",
 	"plain/main.go": `package main
 
 import (
@@ -250,6 +285,10 @@ func write(t *testing.T, dir, version string) string {
 			require.NoError(t, err)
 			files["contract/"+filepath.Base(file)] = string(text)
 		}
+	}
+	if _, err := exec.LookPath("g++"); err != nil {
+		delete(files, "internal/c/cpp.cc")
+		files["internal/c/cpp.c"] = "const char *in_cpp(void) { return \"" + version + "\"; }\n"
 	}
 	for name, text := range files {
 		path := filepath.Join(dir, name)
@@ -305,7 +344,7 @@ func TestVersionsTogether(t *testing.T) {
 		}
 	}
 	for i, d := range drivers { // the second has been loaded when the first is asked
-		for _, part := range []string{"dep", "asm", "c", "callback", "static", "linked", "contract", "generic"} {
+		for _, part := range []string{"dep", "asm", "c", "callback", "static", "c++", "linked", "contract", "generic"} {
 			answered := make(chan error, 1)
 			go func() {
 				_, err := d.OpenConnector(part)
@@ -318,7 +357,9 @@ func TestVersionsTogether(t *testing.T) {
 				t.Fatalf("%s of %s does not answer", part, versions[i])
 			}
 		}
-		_, err := d.OpenConnector("register")
+		_, err := d.OpenConnector("embeds")
+		assert.EqualError(t, err, "kept.txt", "no more than the author's")
+		_, err = d.OpenConnector("register")
 		assert.EqualError(t, err, "recorded", "a method that is called Register")
 		_, err = d.OpenConnector("unique")
 		assert.ErrorIs(t, err, contract.UniqueViolation, "codes cross")
@@ -393,6 +434,39 @@ func TestSameBytesFromAnywhere(t *testing.T) {
 	assert.True(t, bytes.Equal(files[0], files[1]), "the files differ")
 }
 
+// Whether a package that others name in full is part of the build may change
+// while they stay in the cache.
+func TestCacheKnowsNoPackageList(t *testing.T) {
+	dir := t.TempDir()
+	driver := "package st\n\nimport (\n\t\"database/sql/driver\"\n\t\"errors\"\n\n%s\t\"example.com/st/b\"\n)\n\n" +
+		"var DriverManifest = `{\"name\": \"st\", \"version\": \"1.0.0\", \"contract\": {\"name\": \"sql\", \"version\": \"^1\"}}`\n\n" +
+		"type drv struct{}\n\nfunc (drv) Name() string { return \"st\" }\n\n" +
+		"func (drv) OpenConnector(string) (driver.Connector, error) { return nil, errors.New(b.Named) }\n\n" +
+		"func NewDriver() interface {\n\tName() string\n\tOpenConnector(string) (driver.Connector, error)\n} {\n\treturn drv{}\n}\n"
+	for name, text := range map[string]string{
+		"go.mod": "module example.com/st\n\ngo 1.26\n",
+		"a/a.go": "package a\n\nfunc Foo() string { return \"a\" }\n",
+		"b/b.go": "package b\n\nimport _ \"unsafe\"\n\nconst Named = \"" + rand.Text() + "\"\n\n" +
+			"func Call() string { return foo() }\n\n//go:linkname foo example.com/st/a.Foo\nfunc foo() string\n",
+		"b/b.s": "",
+	} {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o777))
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o666))
+	}
+	withoutA := fmt.Sprintf(driver, "")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "driver.go"), []byte(withoutA), 0o666))
+	build(t, dir)
+	withA := strings.Replace(fmt.Sprintf(driver, "\t_ \"example.com/st/a\"\n"), "b.Named", "b.Call()", 1)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "driver.go"), []byte(withA), 0o666))
+	l, err := loader.New(loader.Config{})
+	require.NoError(t, err)
+	d, err := l.LoadFile(t.Context(), build(t, dir))
+	require.NoError(t, err)
+	_, err = d.Value.OpenConnector("")
+	assert.EqualError(t, err, "a")
+}
+
 // The compiler's messages name the author's files, also of those that were
 // rewritten.
 func TestCompilerMessages(t *testing.T) {
@@ -434,6 +508,8 @@ func TestRegistrations(t *testing.T) {
 		"a parameter":     {[]string{`import "database/sql"; func f(sql interface{ Register(string, any) }) { sql.Register("x", nil) }`}, nil},
 		"a constant elsewhere": {[]string{`import "database/sql"; func init() { sql.Register(name, nil); sql.Register(name, nil) }`,
 			`const name = "x"`}, []string{"x"}},
+		"in brackets":    {[]string{`import "database/sql"; func init() { (sql.Register)("x", nil) }`}, []string{"x"}},
+		"a local name":   {[]string{`import "database/sql"; const name = "y"; func init() { const name = "x"; sql.Register(name, nil) }`}, []string{""}},
 		"computed":       {[]string{`import "database/sql"; func init() { for _, n := range names { sql.Register(n, nil) } }`}, []string{""}},
 		"in an argument": {[]string{`import "database/sql"; func init() { f(func() { sql.Register("x", nil) }) }`}, []string{"x"}},
 		"does not parse": {[]string{`import "database/sql"; func {`}, nil},
@@ -461,5 +537,13 @@ func TestRegistrations(t *testing.T) {
 
 func TestID(t *testing.T) {
 	assert.Equal(t, "sqlite_v1.2.0", isolate.ID("sqlite", "1.2.0"))
-	assert.Equal(t, "my_sql_v1.2.0_rc.1_b5", isolate.ID("my-sql", "1.2.0-rc.1+b5"))
+	assert.Equal(t, "my_hsql_v1.2.0_hrc.1_pb5", isolate.ID("my-sql", "1.2.0-rc.1+b5"))
+	seen := map[string]string{}
+	for _, name := range []string{"a", "a-b", "a_b", "a__b", "a-_b", "a_hb", "a_v1", "a_v1.0.0", "a-h"} {
+		for _, version := range []string{"1.0.0", "1.0.0-1", "1.0.0+1", "1.0.0-p1", "1.0.0-h1", "1.0.0--1", "1.0.0-v1"} {
+			id := isolate.ID(name, version)
+			assert.Empty(t, seen[id], "%s %s", name, version)
+			seen[id] = name + " " + version
+		}
+	}
 }

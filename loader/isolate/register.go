@@ -58,13 +58,19 @@ func registered(f *ast.File) []ast.Expr {
 	names := make([]ast.Expr, len(uses))
 	ast.Inspect(f, func(n ast.Node) bool {
 		if call, ok := n.(*ast.CallExpr); ok && len(call.Args) > 0 {
-			if i := slices.Index(uses, call.Fun); i >= 0 {
+			if i := slices.Index(uses, ast.Unparen(call.Fun)); i >= 0 && !isLocal(f, call.Args[0]) {
 				names[i] = call.Args[0]
 			}
 		}
 		return true
 	})
 	return names
+}
+
+// isLocal tells whether an expression is a name that a function declares.
+func isLocal(f *ast.File, expr ast.Expr) bool {
+	id, ok := expr.(*ast.Ident)
+	return ok && id.Obj != nil && f.Scope.Lookup(id.Name) != id.Obj
 }
 
 // addTexts collects the constants and variables of a file that begin as a
@@ -173,9 +179,10 @@ func (r *registerDropper) from(name string, text []byte) []byte {
 	var out bytes.Buffer
 	last := 0
 	for _, use := range uses {
-		out.Write(text[last:offset(use.Pos())])
-		out.WriteString(dropped)
-		last = offset(use.End())
+		from, to := offset(use.Pos()), offset(use.End())
+		out.Write(text[last:from])
+		out.WriteString(strings.Repeat("\n", bytes.Count(text[from:to], []byte("\n"))) + dropped)
+		last = to
 	}
 	out.Write(text[last:])
 	for _, local := range importedAs(f, "database/sql") {

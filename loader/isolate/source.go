@@ -2,10 +2,14 @@ package isolate
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -21,10 +25,13 @@ func (c *call) sources(pkg Package) error {
 		}
 		return drop.from(name, text), nil
 	})
-	if err != nil || drop.pkg == "" {
-		return err
+	if err == nil && drop.pkg != "" {
+		err = c.addSource(filepath.Join(pkg.Dir, "keyway_register.go"), drop.source())
 	}
-	return c.addSource(filepath.Join(pkg.Dir, "keyway_register.go"), drop.source())
+	if err == nil && pkg.Source != "" {
+		err = c.addSource(filepath.Join(pkg.Dir, "keyway_source.go"), []byte(pkg.Source))
+	}
+	return err
 }
 
 // renameLinknames puts the identity before the packages in linknames.
@@ -42,7 +49,7 @@ func (c *call) renameLinknames(text []byte) []byte {
 		}
 		// Dots in the last element are written %2e, as in symbols.
 		pkg, err := url.PathUnescape(words[2][:slash+1+dot])
-		if err == nil && c.has(pkg) {
+		if err == nil && c.names(pkg) {
 			lines[i] = bytes.Replace(line, []byte(words[2]), []byte(c.ID+"/"+words[2]), 1)
 		}
 	}
@@ -91,4 +98,36 @@ func (c *call) addSource(name string, text []byte) error {
 	}
 	c.args = append(c.args, file)
 	return c.mapBack(file, name)
+}
+
+// embeds takes what exists for the go command alone out of what a package
+// embeds: a pattern such as * would match it.
+func (c *call) embeds() error {
+	file, at := c.flag("-embedcfg")
+	if at < 0 {
+		return nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	var cfg struct {
+		Patterns map[string][]string
+		Files    map[string]string
+	}
+	if err := json.Unmarshal(text, &cfg); err != nil {
+		return fmt.Errorf("-embedcfg: %w", err)
+	}
+	generated := func(name string) bool {
+		return strings.HasPrefix(cfg.Files[name], filepath.Dir(os.Getenv(planVar))+string(filepath.Separator))
+	}
+	for pattern, names := range cfg.Patterns {
+		cfg.Patterns[pattern] = slices.DeleteFunc(names, generated)
+	}
+	maps.DeleteFunc(cfg.Files, func(name, _ string) bool { return generated(name) })
+	if text, err = json.Marshal(cfg); err != nil {
+		return err
+	}
+	c.args[at] = filepath.Join(c.temp, "embedcfg")
+	return os.WriteFile(c.args[at], text, 0o600)
 }

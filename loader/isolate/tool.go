@@ -62,6 +62,7 @@ type call struct {
 	args     []string
 	temp     string       // for files that the tool is to read instead of others
 	replaced []string     // pairs of such a file and the original
+	included int          // files that the assembler is to include instead of others
 	after    func() error // what is to be done when the tool has succeeded, or nil
 }
 
@@ -133,7 +134,7 @@ func (c *call) compile() error {
 	}
 	if c.has(pkg) {
 		c.nameDir(pkg)
-		if err := c.sources(c.packages[pkg]); err != nil {
+		if err := errors.Join(c.sources(c.packages[pkg]), c.embeds()); err != nil {
 			return err
 		}
 	}
