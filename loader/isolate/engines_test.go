@@ -313,14 +313,12 @@ func ask(ctx context.Context, db *sql.DB, name string) (string, error) {
 // A program that itself links another version of what a driver file contains,
 // C code and sql.Register included.
 func TestHostHasTheSameDependency(t *testing.T) {
-	fixture.Host(t)
-	dir := t.TempDir()
-	program := buildHost(t, dir)
+	program := fixture.Program(t, fixture.Source{Name: "enginehost", Files: map[string]string{"main.go": host}, Mod: "\nrequire " + mattn + " v1.14.24\n"})
 	facts, err := inspect.ReadFile(program)
 	require.NoError(t, err)
 	driver := buildFor(t, filepath.Join("..", "..", "drivers", "sqlite3"), facts)
 
-	cmd := exec.CommandContext(t.Context(), program, driver, filepath.Join(dir, "cache"))
+	cmd := exec.CommandContext(t.Context(), program, driver, t.TempDir())
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -344,27 +342,4 @@ func TestHostHasTheSameDependency(t *testing.T) {
 		"loaded":     loaded + " " + loadedBuild + " loaded",
 		"registered": "[sqlite3]",
 	}, answers)
-}
-
-// buildHost builds the program in a directory, against this repository.
-func buildHost(t *testing.T, dir string) string {
-	t.Helper()
-	root, err := filepath.Abs(filepath.Join("..", ".."))
-	require.NoError(t, err)
-	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
-	require.NoError(t, err)
-	sum, err := os.ReadFile(filepath.Join(root, "go.sum"))
-	require.NoError(t, err)
-	goMod := strings.NewReplacer("module github.com/keyway-go/keyway\n", "module example.com/host\n", "./contract", filepath.Join(root, "contract")).
-		Replace(string(mod)) + fmt.Sprintf("\nrequire (\n\tgithub.com/keyway-go/keyway v0.0.0\n\t%s v1.14.24\n)\n\nreplace github.com/keyway-go/keyway => %s\n", mattn, root)
-	for name, text := range map[string]string{"go.mod": goMod, "go.sum": string(sum) + sums, "main.go": host} {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
-	}
-	program := filepath.Join(dir, "host")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", program, ".")
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOWORK=off", "PWD="+dir)
-	text, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", text)
-	return program
 }
