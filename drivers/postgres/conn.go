@@ -40,7 +40,7 @@ var (
 )
 
 // done returns the error of a call. Upstream takes a context that ended before
-// anything was sent for a reason to try again.
+// anything was sent for a reason to try again, and at a Ping any context.
 func done(ctx context.Context, err error) error {
 	if errors.Is(err, driver.ErrBadConn) && ctx.Err() != nil {
 		return ctx.Err()
@@ -58,17 +58,37 @@ func (c conn) QueryContext(ctx context.Context, query string, args []driver.Name
 	return exec(ctx, c, func() (driver.Rows, error) { return c.upstreamConn.QueryContext(ctx, query, args) })
 }
 
-// exec does a call unless rows are open.
+// exec does a call unless rows are open or the context has ended, for which
+// upstream's BeginTx would close the connection.
 func exec[R any](ctx context.Context, c conn, call func() (R, error)) (R, error) {
 	var none R
-	if c.Conn().PgConn().IsBusy() {
+	switch {
+	case c.Conn().PgConn().IsBusy():
 		return none, errBusy
+	case ctx.Err() != nil:
+		return none, ctx.Err()
 	}
 	r, err := call()
 	if err != nil {
 		return none, done(ctx, err)
 	}
 	return r, nil
+}
+
+// Ping asks the server for an answer. Upstream closes the connection at any
+// error and returns driver.ErrBadConn. But a connection whose rows are open is
+// well, and database/sql would wait for the rows before it gives it up; so is
+// one whose caller has no more time.
+func (c conn) Ping(ctx context.Context) error {
+	switch {
+	case c.Conn().IsClosed():
+		return driver.ErrBadConn
+	case c.Conn().PgConn().IsBusy():
+		return errBusy
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return done(ctx, c.upstreamConn.Ping(ctx))
 }
 
 // Prepare prepares a statement.

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -49,6 +50,44 @@ func TestCallsWhileRowsAreOpen(t *testing.T) {
 		t.Errorf("%d rows, %v", n, err)
 	}
 	mustExec(t, tx, "SELECT 1")
+}
+
+// A Ping of a connection whose rows are open neither waits for them nor ends
+// them. Only sql.Conn lets one ask for that.
+func TestPingWhileRowsAreOpen(t *testing.T) {
+	c, err := open(t, server(t).DSN).Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	rows, err := c.QueryContext(t.Context(), "SELECT n FROM generate_series(1, 3) AS n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		t.Fatal(rows.Err())
+	}
+	pinged := make(chan error, 1)
+	go func() { pinged <- c.PingContext(context.Background()) }()
+	select {
+	case err := <-pinged:
+		if !errors.Is(err, errBusy) {
+			t.Errorf("Ping: %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("Ping waits for the rows")
+	}
+	n := 1
+	for rows.Next() {
+		n++
+	}
+	if err := rows.Err(); err != nil || n != 3 {
+		t.Errorf("%d rows, %v", n, err)
+	}
+	if err := c.PingContext(t.Context()); err != nil {
+		t.Errorf("Ping after the rows: %v", err)
+	}
 }
 
 func queried(rows *sql.Rows, err error) error {
@@ -150,10 +189,14 @@ func TestEndedContext(t *testing.T) {
 			"QueryContext":   errOf(c.(driver.QueryerContext).QueryContext(ctx, "SELECT 1", nil)),
 			"PrepareContext": errOf(c.(driver.ConnPrepareContext).PrepareContext(ctx, "SELECT 1")),
 			"BeginTx":        errOf(c.(driver.ConnBeginTx).BeginTx(ctx, driver.TxOptions{})),
+			"Ping":           c.(driver.Pinger).Ping(ctx),
 		} {
 			if !errors.Is(err, context.Canceled) || errors.Is(err, driver.ErrBadConn) {
 				t.Errorf("%s: %v", name, err)
 			}
+		}
+		if err := c.(driver.Pinger).Ping(t.Context()); err != nil {
+			t.Errorf("the connection was harmed: %v", err)
 		}
 		if got := done(ctx, driver.ErrBadConn); got != context.Canceled {
 			t.Errorf("driver.ErrBadConn of a call whose context ended meanwhile: %v", got)
@@ -162,6 +205,19 @@ func TestEndedContext(t *testing.T) {
 			t.Errorf("driver.ErrBadConn of another call: %v", got)
 		}
 	})
+}
+
+func TestPingOfClosedConnection(t *testing.T) {
+	c, err := NewDriver().(driver.Driver).Open(server(t).DSN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.(driver.Pinger).Ping(t.Context()); err != driver.ErrBadConn {
+		t.Errorf("got %v", err)
+	}
 }
 
 func errOf[R any](_ R, err error) error { return err }
