@@ -27,16 +27,19 @@ var (
 // returns the context's error and not driver.ErrBadConn, and a transaction
 // begins only outside of another one. What else upstream's connection can do,
 // its method Conn included, is promoted.
-type conn struct{ *upstreamConn }
+type conn struct {
+	*upstreamConn
+	unused []*upstreamStmt // are closed, and the server is to drop them
+}
 
 var (
-	_ driver.ConnBeginTx        = conn{}
-	_ driver.ConnPrepareContext = conn{}
-	_ driver.ExecerContext      = conn{}
-	_ driver.QueryerContext     = conn{}
-	_ driver.NamedValueChecker  = conn{}
-	_ driver.Pinger             = conn{}
-	_ driver.SessionResetter    = conn{}
+	_ driver.ConnBeginTx        = (*conn)(nil)
+	_ driver.ConnPrepareContext = (*conn)(nil)
+	_ driver.ExecerContext      = (*conn)(nil)
+	_ driver.QueryerContext     = (*conn)(nil)
+	_ driver.NamedValueChecker  = (*conn)(nil)
+	_ driver.Pinger             = (*conn)(nil)
+	_ driver.SessionResetter    = (*conn)(nil)
 )
 
 // done returns the error of a call. Upstream takes a context that ended before
@@ -49,18 +52,18 @@ func done(ctx context.Context, err error) error {
 }
 
 // ExecContext executes a statement.
-func (c conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	return exec(ctx, c, func() (driver.Result, error) { return c.upstreamConn.ExecContext(ctx, query, args) })
 }
 
 // QueryContext executes a query.
-func (c conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	return exec(ctx, c, func() (driver.Rows, error) { return c.upstreamConn.QueryContext(ctx, query, args) })
 }
 
 // exec does a call unless rows are open or the context has ended, for which
 // upstream's BeginTx would close the connection.
-func exec[R any](ctx context.Context, c conn, call func() (R, error)) (R, error) {
+func exec[R any](ctx context.Context, c *conn, call func() (R, error)) (R, error) {
 	var none R
 	switch {
 	case c.Conn().PgConn().IsBusy():
@@ -68,6 +71,7 @@ func exec[R any](ctx context.Context, c conn, call func() (R, error)) (R, error)
 	case ctx.Err() != nil:
 		return none, ctx.Err()
 	}
+	_ = c.dropUnused() // after an error the connection is closed, as the call will find
 	r, err := call()
 	if err != nil {
 		return none, done(ctx, err)
@@ -79,7 +83,7 @@ func exec[R any](ctx context.Context, c conn, call func() (R, error)) (R, error)
 // error and returns driver.ErrBadConn. But a connection whose rows are open is
 // well, and database/sql would wait for the rows before it gives it up; so is
 // one whose caller has no more time.
-func (c conn) Ping(ctx context.Context) error {
+func (c *conn) Ping(ctx context.Context) error {
 	switch {
 	case c.Conn().IsClosed():
 		return driver.ErrBadConn
@@ -88,16 +92,37 @@ func (c conn) Ping(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	}
+	_ = c.dropUnused()
 	return done(ctx, c.upstreamConn.Ping(ctx))
 }
 
+// ResetSession is called before the connection is used again.
+func (c *conn) ResetSession(ctx context.Context) error {
+	_ = c.dropUnused()
+	return c.upstreamConn.ResetSession(ctx)
+}
+
+// dropUnused makes the server drop the closed statements, unless rows are open:
+// nothing can be sent then, and upstream would forget the statement.
+func (c *conn) dropUnused() error {
+	if c.Conn().PgConn().IsBusy() {
+		return nil
+	}
+	var err error
+	for _, s := range c.unused {
+		err = errors.Join(err, s.Close())
+	}
+	c.unused = nil
+	return err
+}
+
 // Prepare prepares a statement.
-func (c conn) Prepare(query string) (driver.Stmt, error) {
+func (c *conn) Prepare(query string) (driver.Stmt, error) {
 	return c.PrepareContext(context.Background(), query)
 }
 
 // PrepareContext prepares a statement.
-func (c conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
 	s, err := exec(ctx, c, func() (driver.Stmt, error) { return c.upstreamConn.PrepareContext(ctx, query) })
 	if err != nil {
 		return nil, err
@@ -106,13 +131,13 @@ func (c conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, er
 }
 
 // Begin begins a transaction.
-func (c conn) Begin() (driver.Tx, error) {
+func (c *conn) Begin() (driver.Tx, error) {
 	return c.BeginTx(context.Background(), driver.TxOptions{})
 }
 
 // BeginTx begins a transaction. Upstream would take the server's warning that
 // there is one already for success.
-func (c conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
 	return exec(ctx, c, func() (driver.Tx, error) {
 		if !c.Conn().IsClosed() && c.Conn().PgConn().TxStatus() != 'I' {
 			return nil, errNested
@@ -124,7 +149,7 @@ func (c conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, er
 // stmt is upstream's statement, which does not know whether it is closed.
 type stmt struct {
 	*upstreamStmt
-	conn   conn
+	conn   *conn
 	closed bool
 }
 
@@ -133,13 +158,15 @@ var (
 	_ driver.StmtQueryContext = (*stmt)(nil)
 )
 
-// Close closes the statement. A second Close does nothing.
+// Close closes the statement. While rows are open, the server keeps it for the
+// time being. A second Close does nothing.
 func (s *stmt) Close() error {
 	if s.closed {
 		return nil
 	}
 	s.closed = true
-	return s.upstreamStmt.Close()
+	s.conn.unused = append(s.conn.unused, s.upstreamStmt)
+	return s.conn.dropUnused()
 }
 
 // ExecContext executes the statement.

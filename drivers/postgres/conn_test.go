@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"io"
 	"testing"
 	"time"
 
@@ -167,6 +168,88 @@ func TestClosedStatement(t *testing.T) {
 			t.Errorf("after both statements were closed, the server has %d", n)
 		}
 	})
+}
+
+// A statement may be closed while its rows are open. The server drops it as soon
+// as they are closed.
+func TestStatementClosedBeforeItsRows(t *testing.T) {
+	const text = "SELECT n FROM generate_series(1, 3) AS n -- closed early"
+	for name, next := range map[string]func(context.Context, driver.Conn) error{
+		"ExecContext": func(ctx context.Context, c driver.Conn) error {
+			return errOf(c.(driver.ExecerContext).ExecContext(ctx, "SELECT 1", nil))
+		},
+		"PrepareContext": func(ctx context.Context, c driver.Conn) error {
+			s, err := c.(driver.ConnPrepareContext).PrepareContext(ctx, text)
+			if err != nil {
+				return err
+			}
+			return s.Close()
+		},
+		"Ping":         func(ctx context.Context, c driver.Conn) error { return c.(driver.Pinger).Ping(ctx) },
+		"ResetSession": func(ctx context.Context, c driver.Conn) error { return c.(driver.SessionResetter).ResetSession(ctx) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			raw(t, open(t, server(t).DSN), func(c driver.Conn) {
+				s, err := c.Prepare(text)
+				if err != nil {
+					t.Fatal(err)
+				}
+				rows, err := s.(driver.StmtQueryContext).QueryContext(t.Context(), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for range 2 {
+					if err := s.Close(); err != nil {
+						t.Errorf("Close of the statement: %v", err)
+					}
+				}
+				_ = next(t.Context(), c) // with rows open
+				n, values := 0, make([]driver.Value, 1)
+				for err = rows.Next(values); err == nil; err = rows.Next(values) {
+					n++
+				}
+				if err != io.EOF || n != 3 {
+					t.Errorf("%d rows, %v", n, err)
+				}
+				if err := rows.Close(); err != nil {
+					t.Error(err)
+				}
+				if err := next(t.Context(), c); err != nil {
+					t.Error(err)
+				}
+				if n := prepared(t, c, text); n != 0 {
+					t.Errorf("the server has %d", n)
+				}
+			})
+		})
+	}
+}
+
+// The same as database/sql does it.
+func TestStatementOfTransactionClosedBeforeItsRows(t *testing.T) {
+	db := open(t, server(t).DSN)
+	db.SetMaxOpenConns(1)
+	tx, err := db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	s, err := tx.Prepare("SELECT 1 -- closed early")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := s.Query()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Close(), rows.Close(), tx.Commit()); err != nil {
+		t.Error(err)
+	}
+	var n int
+	const query = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%closed early'"
+	if err := db.QueryRow(query).Scan(&n); err != nil || n != 0 {
+		t.Errorf("the server has %d, %v", n, err)
+	}
 }
 
 // prepared counts the statements that the server keeps for a text.

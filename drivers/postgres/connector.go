@@ -30,7 +30,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return conn{raw.(*upstreamConn)}, nil
+	return &conn{upstreamConn: raw.(*upstreamConn)}, nil
 }
 
 // Driver returns the driver that made the connector.
