@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -55,6 +56,8 @@ var accepted = []struct{ dsn, redacted, host, user, password, database string }{
 	{"password=a=b host=h", "password=REDACTED host=h", "h", "", "a=b", ""},
 	{"host=h password = 'p' user=u", "host=h password = REDACTED user=u", "h", "u", "p", ""},
 	{"host=h password=my secret=x user=u", "host=h password=REDACTED REDACTED user=u", "h", "u", "my", ""},
+	{"host=h user='a b' password='x;y password=z' search_path='a, b'", "host=h user='a b' password=REDACTED search_path='a, b'", "h", "a b", "x;y password=z", ""},
+	{"host=h password=a\u00a0b user=u", "host=h password=REDACTED user=u", "h", "u", "a\u00a0b", ""},
 	{"host=h password=''", "host=h password=REDACTED", "h", "", "", ""},
 	{"host=h1,h2 port=1,2 sslmode=verify-full channel_binding=require require_auth=!password,!md5", "host=h1,h2 port=1,2 sslmode=verify-full channel_binding=require require_auth=!password,!md5", "h1", "", "", ""},
 	{"host=h connect_timeout=5 statement_cache_capacity=0 default_query_exec_mode=simple_protocol", "host=h connect_timeout=5 statement_cache_capacity=0 default_query_exec_mode=simple_protocol", "h", "", "", ""},
@@ -83,11 +86,37 @@ func TestAcceptedDSNs(t *testing.T) {
 	}
 }
 
+// foreign are DSNs as other databases have them, or pasted with a space that is
+// none, of which a part with the password reads like a host or a user. Each is
+// refused with the text.
+var foreign = map[string]string{
+	"host=h;user=u;password=hunter2":                     `"host": it contains "="`,
+	"user=u;password=hunter2;host=h":                     `"user": it contains ";"`,
+	"application_name=a;hunter2":                         `"application_name": it contains ";"`,
+	"postgres://h;password%3Dhunter2/d":                  `"host": it contains "="`,
+	"postgres://u;hunter2@h/d":                           `"user": it contains ";"`,
+	"postgres://h/d;hunter2":                             `"dbname": it contains ";"`,
+	"host=127.0.0.1,password=hunter2":                    `"host": it contains "="`,
+	"host=h,x=hunter2":                                   `"host": it contains "="`,
+	"user=u,password=hunter2":                            `"user": it contains what looks like a password`,
+	"user=u,PWD=hunter2":                                 `"user": it contains what looks like a password`,
+	"user=u&passwd=hunter2":                              `"user": it contains what looks like a password`,
+	"postgres://u@h?search_path=s,password%20%3Dhunter2": `"search_path": it contains what looks like a password`,
+	"user='u password = hunter2'":                        `"user": it contains what looks like a password`,
+	"user=x\u00a0password=hunter2":                       `"user": it contains a space other than " "`,
+	"user=x\u3000hunter2":                                `"user": it contains a space other than " "`,
+	"user=x\u200bpassword=hunter2":                       `"user": it contains what looks like a password`,
+	"user='x\nhunter2'":                                  `"user": it contains a space other than " "`,
+	"user=x\x1bhunter2":                                  `"user": it contains a space other than " " or a control character`,
+	"postgres://u@h?application_name=a%0Ahunter2":        `"application_name": it contains a space other than " "`,
+	"sslrootcert=r;hunter2":                              `"sslrootcert": it contains ";"`,
+}
+
 // TestRefusedDSNs: each DSN holds a secret that neither the error nor RedactDSN
 // may tell.
 func TestRefusedDSNs(t *testing.T) {
-	const secret = "hunter2"
-	for dsn, fault := range map[string]string{
+	refused := maps.Clone(foreign)
+	maps.Copy(refused, map[string]string{
 		"hunter2":                                                     "neither a URL nor key=value pairs",
 		"hunter2\x00":                                                 "NUL byte",
 		"POSTGRES://u:hunter2@h":                                      `write "postgres://"`,
@@ -134,12 +163,13 @@ func TestRefusedDSNs(t *testing.T) {
 		"host=h require_auth=hunter2":                                 `"require_auth": wanted one of`,
 		"host=h default_query_exec_mode=hunter2":                      `"default_query_exec_mode": wanted one of`,
 		"min_protocol_version=3.2 max_protocol_version=3.0 x=hunter2": `"min_protocol_version" is above`,
-	} {
+	})
+	for dsn, fault := range refused {
 		_, err := NewDriver().OpenConnector(dsn)
 		if err == nil || !strings.Contains(err.Error(), fault) || !strings.HasPrefix(err.Error(), "postgres: wrong DSN: ") {
 			t.Errorf("%s: got %v, want %q", dsn, err, fault)
 		}
-		if err != nil && strings.Contains(err.Error(), secret) {
+		if err != nil && strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: the error tells the secret: %v", dsn, err)
 		}
 		if got := redact(dsn); got != "" {
@@ -175,6 +205,9 @@ func FuzzDSN(f *testing.F) {
 	for _, tt := range accepted {
 		f.Add(tt.dsn)
 	}
+	for dsn := range foreign {
+		f.Add(dsn)
+	}
 	f.Add("host=h sslmode=allow krbspn=x timezone=UTC")
 	f.Add("postgres://u:p@h/d?password=%70&x=y")
 	f.Fuzz(func(t *testing.T, dsn string) {
@@ -185,6 +218,9 @@ func FuzzDSN(f *testing.F) {
 				t.Errorf("%q is refused, and redacted %q", dsn, redacted)
 			}
 			return
+		}
+		if strings.Contains(redacted, "password=hunter2") {
+			t.Errorf("%q is redacted %q", dsn, redacted)
 		}
 		password, unknown := "", false
 		for _, s := range settings {

@@ -1,17 +1,19 @@
 package postgres
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
-// rules are the keys whose values are checked and may be shown. Other keys are
-// parameters of the session, which only the server knows; those of them that
-// are common and no secret are here as well.
+// rules are the keys whose values are checked, by checkShown as well, and may be
+// shown. Other keys are parameters of the session, which only the server knows;
+// those of them that are common and no secret are here as well.
 var rules = map[string]func(value string) error{
 	"host": checkHosts, "port": checkPorts, "user": anything, "dbname": checkDatabase, "database": checkDatabase,
 	"connect_timeout": number(0, 1<<31), "target_session_attrs": oneOf("any", "read-write", "read-only", "primary", "standby", "prefer-standby"),
@@ -51,13 +53,34 @@ func check(settings []setting) error {
 		case twice && (known || slices.Contains(secret, s.key)):
 			return fmt.Errorf("%q is given twice", s.key)
 		case known:
-			if err := rule(s.value); err != nil {
+			if err := cmp.Or(rule(s.value), checkShown(s.value)); err != nil {
 				return fmt.Errorf("%q: %w", s.key, err)
 			}
 		}
 		seen[s.key] = s.value
 	}
 	return checkTogether(seen)
+}
+
+// passwordPattern is what a password begins with in a DSN whose settings are
+// not separated as PostgreSQL wants it.
+var passwordPattern = regexp.MustCompile(`(?i)(pass\w*|pwd)\s*=`)
+
+// checkShown refuses values that look like several settings, as the DSNs of
+// other databases have them: one may be a password, and the value is shown in
+// errors and by RedactDSN. A space that is none for PostgreSQL comes with text
+// that is pasted.
+func checkShown(value string) error {
+	const remedy = "separate key=value pairs by spaces"
+	switch {
+	case strings.Contains(value, ";"):
+		return errors.New(`it contains ";"; ` + remedy)
+	case strings.ContainsFunc(value, func(r rune) bool { return r != ' ' && (unicode.IsSpace(r) || unicode.IsControl(r)) }):
+		return errors.New(`it contains a space other than " " or a control character; ` + remedy)
+	case passwordPattern.MatchString(value):
+		return errors.New("it contains what looks like a password; " + remedy)
+	}
+	return nil
 }
 
 // checkTogether looks at settings that depend on each other.
@@ -106,6 +129,9 @@ func number(least, most int64) func(string) error {
 func checkHosts(value string) error {
 	if strings.Contains(value, "@") {
 		return errors.New(`it contains "@"; the user and the password have settings of their own`)
+	}
+	if strings.Contains(value, "=") {
+		return errors.New(`it contains "="; separate key=value pairs by spaces`)
 	}
 	return nil
 }
