@@ -4,11 +4,14 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/keyway-go/keyway/contract"
 )
 
 // connector opens connections for one DSN.
@@ -28,9 +31,24 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	}
 	raw, err := stdlib.GetConnector(*config).Connect(ctx)
 	if err != nil {
-		return nil, err
+		return nil, connectError(ctx, err)
 	}
 	return &conn{upstreamConn: raw.(*upstreamConn)}, nil
+}
+
+// connectError mends an error of upstream's Connect: when connect_timeout has
+// passed, it is a deadline's, although the caller's context lives on. What a
+// server has answered before says more.
+func connectError(ctx context.Context, err error) error {
+	if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	state := "08001"
+	var server *pgconn.PgError
+	if errors.As(err, &server) {
+		state = server.Code
+	}
+	return contract.WithSQLState(fmt.Errorf("postgres: %v; the time to connect has passed", err), state)
 }
 
 // Driver returns the driver that made the connector.

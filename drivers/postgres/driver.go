@@ -81,10 +81,17 @@ func (d *postgresDriver) Open(dsn string) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), openTime)
 	defer cancel()
-	return c.Connect(ctx)
+	conn, err := c.Connect(ctx)
+	if err != nil {
+		return nil, connectError(context.Background(), err)
+	}
+	return conn, nil
 }
+
+// openTime is how long Open waits; shorter in tests.
+var openTime = time.Minute
 
 // Dialect returns "postgres".
 func (d *postgresDriver) Dialect() string { return name }

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/keyway-go/keyway/contract"
 	"github.com/keyway-go/keyway/internal/dbserver"
 )
@@ -249,4 +251,55 @@ func TestOtherErrors(t *testing.T) {
 			t.Errorf("%v: %q, want %q", err, got, state)
 		}
 	}
+}
+
+// silent listens and never answers.
+func silent(t *testing.T) (address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l.Addr().String()
+}
+
+// The DSN's own time is not the caller's: who gave none is not told that it has
+// ended.
+func TestTimeOfConnect(t *testing.T) {
+	old := openTime
+	openTime = 100 * time.Millisecond
+	t.Cleanup(func() { openTime = old })
+	d := NewDriver()
+	connect := func(ctx context.Context, dsn string) error {
+		c, err := d.OpenConnector(dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return errOf(c.Connect(ctx))
+	}
+	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	dsn := "postgres://u:hunter2@" + silent(t) + "/d?sslmode=disable"
+	for name, c := range map[string]struct {
+		err   error
+		state string
+		code  contract.Code
+	}{
+		"connect_timeout": {connect(context.Background(), dsn+"&connect_timeout=1"), "08001", contract.Connection},
+		"with TLS":        {connect(context.Background(), strings.Replace(dsn, "disable", "require&connect_timeout=1", 1)), "08001", contract.Connection},
+		"Open":            {errOf(d.(driver.Driver).Open(dsn)), "08001", contract.Connection},
+		"the caller's":    {connect(short, dsn), "", contract.Canceled},
+	} {
+		expect(t, name, c.err, c.state, c.code)
+		if errors.Is(c.err, context.DeadlineExceeded) != (c.code == contract.Canceled) {
+			t.Errorf("%s: %v", name, c.err)
+		}
+		if strings.Contains(fmt.Sprintf("%v %+v %#v", c.err, c.err, c.err), "hunter2") {
+			t.Errorf("%s: the error tells the password: %v", name, c.err)
+		}
+	}
+	// Another host had answered.
+	answered := errors.Join(&pgconn.PgError{Code: "57P03"}, context.DeadlineExceeded)
+	expect(t, "a host that was starting", connectError(t.Context(), answered), "57P03", contract.Connection)
 }
