@@ -62,15 +62,23 @@ func parentDir(a *account) string {
 	return parent
 }
 
-// isForAll tells whether every user may make and remove files in a directory.
+// isForAll tells whether every user may make files in a directory, and remove
+// their own only: else somebody could put another directory in the server's
+// place, which root removes at the end.
 func isForAll(dir string) bool {
-	info, err := os.Stat(dir)
-	if err != nil || info.Mode().Perm()&0o007 != 0o007 {
+	allowed := func(dir string, bits os.FileMode) bool {
+		info, err := os.Stat(dir)
+		if err != nil || info.Mode()&bits != bits {
+			return false
+		}
+		return info.Mode()&0o002 == 0 || info.Mode()&os.ModeSticky != 0
+	}
+	if !allowed(dir, 0o007) {
 		return false
 	}
 	for dir != filepath.Dir(dir) {
 		dir = filepath.Dir(dir)
-		if info, err := os.Stat(dir); err != nil || info.Mode().Perm()&0o001 == 0 {
+		if !allowed(dir, 0o001) {
 			return false
 		}
 	}

@@ -21,13 +21,10 @@ func TestParentDir(t *testing.T) {
 		}
 		return dir
 	}
-	open, closed := below("open", 0o777), below("closed", 0o700)
-	if err := os.Mkdir(filepath.Join(closed, "inside"), 0o777); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(filepath.Join(closed, "inside"), 0o777); err != nil {
-		t.Fatal(err)
-	}
+	const forAll = 0o777 | os.ModeSticky
+	open, closed, unsafe := below("open", forAll), below("closed", 0o700), below("unsafe", 0o777)
+	below("closed/inside", forAll)
+	below("unsafe/inside", forAll)
 	other := &account{uid: 1, gid: 1}
 	for _, c := range []struct {
 		temp    string
@@ -36,12 +33,15 @@ func TestParentDir(t *testing.T) {
 	}{
 		{open, nil, open},
 		{open, other, open},
+		{unsafe, nil, unsafe},
+		{unsafe, other, "/tmp"},
+		{filepath.Join(unsafe, "inside"), other, "/tmp"},
 		{closed, nil, closed},
 		{closed, other, "/tmp"},
 		{filepath.Join(closed, "inside"), other, "/tmp"},
-		{below("with space", 0o777), nil, "/tmp"},
-		{below("(", 0o777), nil, "/tmp"},
-		{below(strings.Repeat("x", 60), 0o777), nil, "/tmp"},
+		{below("with space", forAll), nil, "/tmp"},
+		{below("(", forAll), nil, "/tmp"},
+		{below(strings.Repeat("x", 60), forAll), nil, "/tmp"},
 		{filepath.Join(temp, "missing"), other, "/tmp"},
 	} {
 		t.Setenv("TMPDIR", c.temp)

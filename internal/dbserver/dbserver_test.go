@@ -211,7 +211,7 @@ func temporary(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "keyway-test-")
 	if err == nil {
-		err = os.Chmod(dir, 0o777)
+		err = os.Chmod(dir, 0o777|os.ModeSticky)
 	}
 	if err != nil {
 		t.Fatal(err)
