@@ -174,7 +174,7 @@ func Shared(t TB, p Product) *Server {
 type plan struct {
 	users    []string               // as whom to run when this process is root, the best first
 	describe func(*Server)          // fills in the fields that depend on the product
-	secret   func(*Server) string   // the text of secretFile
+	secret   func(*Server) string   // the text of secretFile, without empty lines
 	init     func(*Server) []string // the command that makes the data
 	server   func(*Server) []string // the command that is the server
 	signal   string                 // ends the server and all of its processes at once

@@ -96,7 +96,15 @@ func TestServerWorks(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(s.dir, secretFile)); err == nil {
 				t.Error("the password lies in a file")
 			}
+			if environ := readProc(s.guard.cmd.Process.Pid, "environ"); !strings.Contains(environ, "LC_ALL=C") {
+				t.Errorf("the guard's environment is unreadable: %q", environ)
+			}
 			for _, pid := range tree(t, s.guard.cmd.Process.Pid) {
+				for _, name := range []string{"environ", "cmdline"} {
+					if strings.Contains(readProc(pid, name), s.Password) {
+						t.Errorf("the password is in %s of %s", name, readProc(pid, "comm"))
+					}
+				}
 				if status := readProc(pid, "status"); strings.Contains(status, "\nUid:\t0\t") {
 					t.Errorf("runs as root:\n%s", status)
 				}

@@ -13,11 +13,13 @@ import (
 	"time"
 )
 
-// guardScript makes the directory and the data in it, starts the server, and lives until its standard
-// input ends, which happens when this process closes the other end of the pipe
-// or ends itself. Then it ends the server and removes the directory. The guard
-// is in a session of its own, so that a signal for this process's group, from
-// a terminal say, does not end it too early.
+// guardScript reads the text of secretFile, up to an empty line, from its
+// standard input: in the environment it would stay, for "ps" to show. It makes
+// the directory and the data in it, starts the server, and lives until the input
+// ends, which happens when this process closes the other end of the pipe or ends
+// itself. Then it ends the server and removes the directory. The guard is in a
+// session of its own, so that a signal for this process's group, from a terminal
+// say, does not end it too early.
 //
 // A signal is sent until it works, because a shell's background command ignores
 // SIGQUIT before it has said otherwise. The subshell around echo is for SIGPIPE
@@ -27,10 +29,15 @@ import (
 // leaves the directory, with its log, until its input ends.
 const guardScript = `
 dir=$1 signal=$2 init=$3 server=$4
+while IFS= read -r line || exit 1; do
+	[ "$line" ] || break
+	secret="$secret$line
+"
+done
 umask 077
 mkdir "$dir" && cd "$dir" || exit 1
-printf %s "$KEYWAY_SECRET" >secret
-unset KEYWAY_SECRET
+printf %s "$secret" >secret
+unset line secret
 exec 3<&0 4>&1 </dev/null >>log 2>&1
 if eval "$init" 3<&- 4>&-; then
 	eval "exec $server" 3<&- 4>&- &
@@ -73,8 +80,7 @@ func (p plan) launch(s *Server, a *account) (*guard, error) {
 	cmd.Dir = "/"
 	// LC_ALL makes messages what this package expects. HOME is not that of
 	// another user.
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH") + ":/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "TZ=UTC", "HOME=" + s.dir, "TMPDIR=" + s.dir,
-		"KEYWAY_SECRET=" + p.secret(s)}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH") + ":/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "TZ=UTC", "HOME=" + s.dir, "TMPDIR=" + s.dir}
 	a.become(cmd)
 	input, err := cmd.StdinPipe()
 	if err != nil {
@@ -94,6 +100,9 @@ func (p plan) launch(s *Server, a *account) (*guard, error) {
 			g.early <- strings.TrimSpace(line)
 		}
 	}()
+	if _, err := io.WriteString(input, strings.TrimSpace(p.secret(s))+"\n\n"); err != nil {
+		return nil, errors.Join(fmt.Errorf("its guard does not read: %w", err), g.end(s.dir))
+	}
 	return g, nil
 }
 
