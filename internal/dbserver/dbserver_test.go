@@ -374,6 +374,30 @@ func TestFailedStart(t *testing.T) {
 	}
 }
 
+// A guard that cannot make its directory says why.
+func TestNoPlace(t *testing.T) {
+	fake(t, "", "")
+	p, err := planFor(Postgres)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// As root, Start would take another place.
+	missing := filepath.Join(temporary(t), "missing")
+	s := &Server{Product: Postgres, dir: filepath.Join(missing, "keyway")}
+	if s.guard, err = p.launch(s, nil); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.guard.end(s.dir); err != nil {
+			t.Error(err)
+		}
+	}()
+	err = s.guard.ready(t.Context(), func(context.Context) bool { return false })
+	if err == nil || !strings.Contains(err.Error(), "No such file or directory") || !strings.Contains(err.Error(), missing) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // Start tries another port when somebody has taken the first; both products
 // say so in words that it knows.
 func TestTakenPort(t *testing.T) {

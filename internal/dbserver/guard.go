@@ -25,10 +25,12 @@ import (
 // SIGQUIT before it has said otherwise. The subshell around echo is for SIGPIPE
 // when nobody is there to read.
 //
-// When the server ends by itself, the guard says so on its standard output and
-// leaves the directory, with its log, until its input ends.
+// What goes wrong before there is a log, and that the server has ended by
+// itself, the guard says on its standard output. It leaves the directory, with
+// its log, until its input ends.
 const guardScript = `
 dir=$1 signal=$2 init=$3 server=$4
+exec 2>&1
 while IFS= read -r line || exit 1; do
 	[ "$line" ] || break
 	secret="$secret$line
