@@ -4,11 +4,13 @@
 //	withdb postgres mariadb -- drivercheck test ./drivers/postgres
 //
 // The command gets the environment variables KEYWAY_POSTGRES_DSN and
-// KEYWAY_MYSQL_DSN. Its exit code is withdb's. Without a command, withdb prints
-// the variables and runs until it is interrupted.
+// KEYWAY_MYSQL_DSN. Its exit code is withdb's, except that it is 1 and not 0 when
+// a server could not be stopped. Without a command, withdb prints the variables
+// and runs until it is interrupted.
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,7 +85,7 @@ func run(products []dbserver.Product, command []string, out io.Writer) (code int
 		if serr != nil {
 			return 1, serr
 		}
-		defer func() { err = errors.Join(err, s.Stop()) }()
+		defer func() { code, err = stopServer(s, code, err) }()
 		env = append(env, variables[p]+"="+s.DSN)
 	}
 	if command == nil {
@@ -94,6 +96,14 @@ func run(products []dbserver.Product, command []string, out io.Writer) (code int
 		return 0, nil
 	}
 	return runCommand(command, env, signals)
+}
+
+// stopServer stops a server. A failure is one of the run, but hides no other.
+func stopServer(s interface{ Stop() error }, code int, err error) (int, error) {
+	if serr := s.Stop(); serr != nil {
+		return cmp.Or(code, 1), errors.Join(err, serr)
+	}
+	return code, err
 }
 
 // ends are the signals that ask a program to end.

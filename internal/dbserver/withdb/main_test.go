@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -173,5 +174,39 @@ func TestNoSuchCommand(t *testing.T) {
 	_, wait := withdb(t, temporary(t), "postgres", "--", "keyway-no-such-command")
 	if r := wait(); r.code != 1 || !strings.Contains(r.errOut, `"keyway-no-such-command"`) {
 		t.Errorf("%+v", r)
+	}
+}
+
+// stopper is a server whose Stop returns the error.
+type stopper struct{ err error }
+
+func (s stopper) Stop() error { return s.err }
+
+// A server that cannot be stopped is a failure, whatever the command says.
+func TestFailedStop(t *testing.T) {
+	failed, before := errors.New("it did not end"), errors.New("before")
+	for _, c := range []struct {
+		stop   error
+		code   int
+		err    error
+		want   int
+		errors []error
+	}{
+		{nil, 0, nil, 0, nil},
+		{nil, 7, nil, 7, nil},
+		{nil, 1, before, 1, []error{before}},
+		{failed, 0, nil, 1, []error{failed}},
+		{failed, 7, nil, 7, []error{failed}},
+		{failed, 1, before, 1, []error{before, failed}},
+	} {
+		code, err := stopServer(stopper{c.stop}, c.code, c.err)
+		if code != c.want || (err == nil) != (c.errors == nil) {
+			t.Errorf("%+v: %d, %v", c, code, err)
+		}
+		for _, want := range c.errors {
+			if !errors.Is(err, want) {
+				t.Errorf("%+v: %v", c, err)
+			}
+		}
 	}
 }
