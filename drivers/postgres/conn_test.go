@@ -161,6 +161,9 @@ func TestClosedStatement(t *testing.T) {
 		if _, err := second.(driver.StmtExecContext).ExecContext(ctx, nil); err != nil {
 			t.Errorf("another statement of the same text: %v", err)
 		}
+		if n := prepared(t, c, "SELECT 1"); n != 1 {
+			t.Errorf("after that was executed, the server has %d", n)
+		}
 		if err := second.Close(); err != nil {
 			t.Error(err)
 		}
@@ -298,8 +301,12 @@ func TestPingOfClosedConnection(t *testing.T) {
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.(driver.Pinger).Ping(t.Context()); err != driver.ErrBadConn {
-		t.Errorf("got %v", err)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, ctx := range []context.Context{t.Context(), ended} {
+		if err := c.(driver.Pinger).Ping(ctx); err != driver.ErrBadConn {
+			t.Errorf("got %v", err)
+		}
 	}
 }
 
