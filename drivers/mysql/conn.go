@@ -4,8 +4,8 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
-	"slices"
-	"strings"
+	"io"
+	"reflect"
 
 	"github.com/keyway-go/keyway/contract"
 )
@@ -23,17 +23,8 @@ type upstreamConn interface {
 	driver.Validator
 }
 
-// upstreamStmt is what upstream's statement can do.
-type upstreamStmt interface {
-	driver.Stmt
-	driver.StmtExecContext
-	driver.StmtQueryContext
-	driver.NamedValueChecker
-}
-
 var (
-	errStmtClosed = errors.New("mysql: the statement is closed")
-	errNested     = contract.WithSQLState(errors.New("mysql: a transaction is in progress on this connection"), "25001")
+	errNested = contract.WithSQLState(errors.New("mysql: a transaction is in progress on this connection"), "25001")
 )
 
 // conn is upstream's connection, mended in three points: a transaction begins
@@ -41,8 +32,8 @@ var (
 // user of the connection, and closed statements do not panic.
 type conn struct {
 	upstreamConn
-	inTx     bool // between BeginTx and the end of that transaction
-	mayBegin bool // a text was sent that may have begun a transaction
+	inTx   bool // between BeginTx and the end of that transaction
+	failed bool // an answer was an error, which does not tell of a transaction
 }
 
 // Prepare prepares a statement.
@@ -52,24 +43,26 @@ func (c *conn) Prepare(query string) (driver.Stmt, error) {
 
 // PrepareContext prepares a statement.
 func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
-	c.note(query)
 	s, err := c.upstreamConn.PrepareContext(ctx, query)
 	if err != nil {
-		return nil, err
+		return nil, c.told(err)
 	}
-	return &stmt{upstreamStmt: s.(upstreamStmt)}, nil
+	return &stmt{upstreamStmt: s.(upstreamStmt), conn: c}, nil
 }
 
 // ExecContext executes a statement.
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	c.note(query)
-	return c.upstreamConn.ExecContext(ctx, query, args)
+	r, err := c.upstreamConn.ExecContext(ctx, query, args)
+	return r, c.told(err)
 }
 
 // QueryContext executes a query.
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	c.note(query)
-	return c.upstreamConn.QueryContext(ctx, query, args)
+	r, err := c.upstreamConn.QueryContext(ctx, query, args)
+	if err != nil {
+		return nil, c.told(err)
+	}
+	return c.rows(r), nil
 }
 
 // Begin begins a transaction.
@@ -85,124 +78,63 @@ func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 	}
 	t, err := c.upstreamConn.BeginTx(ctx, opts)
 	if err != nil {
-		return nil, err
+		return nil, c.told(err)
 	}
 	c.inTx = true
 	return &tx{Tx: t, conn: c}, nil
 }
 
-// ResetSession ends a transaction that was begun by SQL and left open. Upstream
-// does not tell whether there is one, so the server is asked to end it if a text
-// was sent that may have begun one: a round trip that others are spared.
+// ResetSession ends a transaction that was left open, by SQL for example. It
+// waits for the server only if there may be one.
 func (c *conn) ResetSession(ctx context.Context) error {
-	if err := c.upstreamConn.ResetSession(ctx); err != nil || !c.mayBegin {
+	if err := c.upstreamConn.ResetSession(ctx); err != nil || !c.mayBeInTx() {
 		return err
 	}
-	if _, err := c.upstreamConn.ExecContext(ctx, "ROLLBACK", nil); err != nil {
+	// A bare ROLLBACK would begin the next one under completion_type=1.
+	if _, err := c.upstreamConn.ExecContext(ctx, "ROLLBACK AND NO CHAIN NO RELEASE", nil); err != nil {
 		return driver.ErrBadConn
 	}
+	c.failed = false
 	return nil
 }
 
-func (c *conn) note(query string) { c.mayBegin = c.mayBegin || mayBegin(query) }
+// statusInTrans is SERVER_STATUS_IN_TRANS, a bit of the status that the server
+// sends with each answer but an error.
+const statusInTrans = 1 << 0
 
-// beginners are the words without one of which no text begins a transaction:
-// BEGIN, START TRANSACTION, XA START, SET autocommit, and CALL of a procedure
-// that does so.
-var beginners = []string{"begin", "transaction", "xa", "autocommit", "call"}
-
-// mayBegin looks for the words wherever they are, in strings as well, since a
-// string can be a statement that is prepared.
-func mayBegin(query string) bool {
-	for rest := query; ; {
-		begin := strings.IndexFunc(rest, isLetter)
-		if begin < 0 {
-			return false
-		}
-		rest = rest[begin:]
-		end := strings.IndexFunc(rest, func(r rune) bool { return !isLetter(r) && r != '_' && r != '$' && (r < '0' || r > '9') })
-		if end < 0 {
-			end = len(rest)
-		}
-		if slices.ContainsFunc(beginners, func(word string) bool { return len(word) == end && strings.EqualFold(word, rest[:end]) }) {
-			return true
-		}
-		rest = rest[end:]
-	}
+// mayBeInTx reads the status in upstream's connection, which has no method that
+// tells it: nothing else knows of each way to begin a transaction. Where the
+// status is not what it was in v1.10.1, there may always be one.
+func (c *conn) mayBeInTx() bool {
+	status := reflect.Indirect(reflect.ValueOf(c.upstreamConn)).FieldByName("status")
+	return c.failed || !status.CanUint() || status.Uint()&statusInTrans != 0
 }
 
-func isLetter(r rune) bool { return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= 0x80 }
+// told keeps in mind that an answer was an error.
+func (c *conn) told(err error) error {
+	c.failed = c.failed || err != nil && err != driver.ErrSkip && err != io.EOF
+	return err
+}
 
 // tx is upstream's transaction.
 type tx struct {
 	driver.Tx
-	conn *conn // nil after the end
+	conn  *conn
+	ended bool
 }
 
 // Commit commits the transaction.
-func (t *tx) Commit() error {
-	t.end()
-	return t.Tx.Commit()
-}
+func (t *tx) Commit() error { return t.end(t.Tx.Commit) }
 
 // Rollback rolls the transaction back.
-func (t *tx) Rollback() error {
-	t.end()
-	return t.Tx.Rollback()
-}
+func (t *tx) Rollback() error { return t.end(t.Tx.Rollback) }
 
 // end lets the next transaction begin, once: this one may be ended again when
 // the next is open.
-func (t *tx) end() {
-	if t.conn != nil {
+func (t *tx) end(end func() error) error {
+	if !t.ended {
 		t.conn.inTx = false
 	}
-	t.conn = nil
-}
-
-// stmt is upstream's statement, which panics when it is used after Close.
-type stmt struct {
-	upstreamStmt
-	closed bool
-}
-
-// Close closes the statement. A second Close does nothing.
-func (s *stmt) Close() error {
-	if s.closed {
-		return nil
-	}
-	s.closed = true
-	return s.upstreamStmt.Close()
-}
-
-// Exec executes the statement.
-func (s *stmt) Exec(args []driver.Value) (driver.Result, error) {
-	if s.closed {
-		return nil, errStmtClosed
-	}
-	return s.upstreamStmt.Exec(args)
-}
-
-// Query executes the query.
-func (s *stmt) Query(args []driver.Value) (driver.Rows, error) {
-	if s.closed {
-		return nil, errStmtClosed
-	}
-	return s.upstreamStmt.Query(args)
-}
-
-// ExecContext executes the statement.
-func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	if s.closed {
-		return nil, errStmtClosed
-	}
-	return s.upstreamStmt.ExecContext(ctx, args)
-}
-
-// QueryContext executes the query.
-func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	if s.closed {
-		return nil, errStmtClosed
-	}
-	return s.upstreamStmt.QueryContext(ctx, args)
+	t.ended = true
+	return t.conn.told(end())
 }

@@ -17,7 +17,6 @@ var _ driver.Connector = (*connector)(nil)
 type connector struct {
 	driver   *mysqlDriver
 	upstream driver.Connector
-	mayBegin bool // see conn; for autocommit=0 in the DSN
 }
 
 func newConnector(d *mysqlDriver, dsn string) (*connector, error) {
@@ -31,8 +30,7 @@ func newConnector(d *mysqlDriver, dsn string) (*connector, error) {
 	if err != nil { // its text might quote the DSN
 		return nil, errors.New("mysql: wrong DSN: upstream refuses it, and keeps the reason to itself since that may hold a secret")
 	}
-	_, autocommit := cfg.Params["autocommit"]
-	return &connector{driver: d, upstream: up, mayBegin: autocommit}, nil
+	return &connector{driver: d, upstream: up}, nil
 }
 
 // Connect opens a connection; ctx is for that alone.
@@ -41,7 +39,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, connectError(ctx, err)
 	}
-	return &conn{upstreamConn: up.(upstreamConn), mayBegin: c.mayBegin}, nil
+	return &conn{upstreamConn: up.(upstreamConn)}, nil
 }
 
 // connectError mends two errors of upstream's Connect. driver.ErrBadConn would

@@ -136,7 +136,7 @@ func TestErrorsOfAccounts(t *testing.T) {
 	s := server(t)
 	admin := open(t, s.DSN)
 	mustExec(t, admin, "FLUSH USER_RESOURCES") // of an earlier run
-	mustExec(t, admin, "CREATE USER keyway_weak@'%' IDENTIFIED BY 'pw' WITH MAX_QUERIES_PER_HOUR 9")
+	mustExec(t, admin, "CREATE USER keyway_weak@'%' IDENTIFIED BY 'pw' WITH MAX_QUERIES_PER_HOUR 16")
 	defer mustExec(t, admin, "DROP USER keyway_weak@'%'")
 	mustExec(t, admin, "CREATE TABLE keyway_other(a INT, b INT)")
 	defer mustExec(t, admin, "DROP TABLE keyway_other")
