@@ -24,16 +24,21 @@ type upstreamConn interface {
 }
 
 var (
+	errBusy   = errors.New("mysql: rows of this connection are being read; close them first")
 	errNested = contract.WithSQLState(errors.New("mysql: a transaction is in progress on this connection"), "25001")
 )
 
-// conn is upstream's connection, mended in three points: a transaction begins
+// conn is upstream's connection, mended in four points: a transaction begins
 // only outside of another one, one that was begun by SQL does not reach the next
-// user of the connection, and closed statements do not panic.
+// user of the connection, a call while rows are open is refused before it damages
+// them, and closed statements do not panic.
 type conn struct {
 	upstreamConn
 	inTx   bool // between BeginTx and the end of that transaction
 	failed bool // an answer was an error, which does not tell of a transaction
+
+	reading  *rows          // those that the server has not sent whole; or nil
+	unclosed []upstreamStmt // that were closed meanwhile
 }
 
 // Prepare prepares a statement.
@@ -43,6 +48,9 @@ func (c *conn) Prepare(query string) (driver.Stmt, error) {
 
 // PrepareContext prepares a statement.
 func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	if c.reading != nil {
+		return nil, errBusy
+	}
 	s, err := c.upstreamConn.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, c.told(err)
@@ -52,12 +60,18 @@ func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, e
 
 // ExecContext executes a statement.
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if c.reading != nil {
+		return nil, errBusy
+	}
 	r, err := c.upstreamConn.ExecContext(ctx, query, args)
 	return r, c.told(err)
 }
 
 // QueryContext executes a query.
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if c.reading != nil {
+		return nil, errBusy
+	}
 	r, err := c.upstreamConn.QueryContext(ctx, query, args)
 	if err != nil {
 		return nil, c.told(err)
@@ -73,7 +87,10 @@ func (c *conn) Begin() (driver.Tx, error) {
 // BeginTx begins a transaction. To the server that would be the end of one that
 // is open.
 func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
-	if c.inTx {
+	switch {
+	case c.reading != nil:
+		return nil, errBusy
+	case c.inTx:
 		return nil, errNested
 	}
 	t, err := c.upstreamConn.BeginTx(ctx, opts)
@@ -82,6 +99,14 @@ func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 	}
 	c.inTx = true
 	return &tx{Tx: t, conn: c}, nil
+}
+
+// Ping asks the server for an answer.
+func (c *conn) Ping(ctx context.Context) error {
+	if c.reading != nil {
+		return errBusy
+	}
+	return c.told(c.upstreamConn.Ping(ctx))
 }
 
 // ResetSession ends a transaction that was left open, by SQL for example. It
@@ -132,6 +157,9 @@ func (t *tx) Rollback() error { return t.end(t.Tx.Rollback) }
 // end lets the next transaction begin, once: this one may be ended again when
 // the next is open.
 func (t *tx) end(end func() error) error {
+	if t.conn.reading != nil {
+		return errBusy
+	}
 	if !t.ended {
 		t.conn.inTx = false
 	}
