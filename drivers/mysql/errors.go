@@ -123,6 +123,7 @@ var states = map[uint16]string{
 	1263: "23502", // ER_WARN_NULL_TO_NOTNULL
 	1364: "23502", // ER_NO_DEFAULT_FOR_FIELD
 	3819: "23514", // ER_CHECK_CONSTRAINT_VIOLATED, MySQL
+	1369: "44000", // ER_VIEW_CHECK_FAILED
 
 	// locks and transactions
 	1213: "40P01", // ER_LOCK_DEADLOCK, which the server calls 40001

@@ -282,6 +282,7 @@ func TestNumbers(t *testing.T) {
 	}{
 		{3819, "HY000", "Check constraint 'c' is violated.", contract.CheckViolation},
 		{4025, "23000", "CONSTRAINT `c` failed for `d`.`t`", contract.CheckViolation},
+		{1369, "HY000", "CHECK OPTION failed `d`.`v`", contract.CheckViolation},
 		{4025, "HY000", "another error, of MySQL", contract.Unknown},
 		{3024, "HY000", "maximum statement execution time exceeded", contract.Canceled},
 		{3572, "HY000", "NOWAIT is set", contract.LockTimeout},
