@@ -151,6 +151,34 @@ func TestDSNTimeout(t *testing.T) {
 	}
 }
 
+// TestOpenGivesUp on a server that says nothing, for which the DSN's timeout is
+// not.
+func TestOpenGivesUp(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	d := NewDriver().(*mysqlDriver)
+	if d.openLimit != time.Minute {
+		t.Errorf("Open has %v", d.openLimit)
+	}
+	d.openLimit = 50 * time.Millisecond
+	opened := make(chan error, 1)
+	go func() {
+		_, err := d.Open(fmt.Sprintf("u:s3cret@tcp(%s)/?timeout=20ms", silent.Addr()))
+		opened <- err
+	}()
+	select {
+	case err := <-opened:
+		if contract.CodeOf(d, err) != contract.Connection || !strings.Contains(err.Error(), "50ms") || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s: %v", contract.CodeOf(d, err), err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("Open waits")
+	}
+}
+
 func TestConnectHeedsContext(t *testing.T) {
 	s := server(t)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -40,9 +40,11 @@ import (
 	"context"
 	"database/sql/driver"
 	_ "embed"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/keyway-go/keyway/contract"
 )
@@ -67,10 +69,11 @@ var (
 // [contract.Driver] it implements [contract.Classifier], [contract.Dialect],
 // [contract.DSNRedactor] and [contract.LoggerSetter]. It holds nothing for the
 // process, so there is nothing to shut down.
-func NewDriver() contract.Driver { return &mysqlDriver{} }
+func NewDriver() contract.Driver { return &mysqlDriver{openLimit: time.Minute} }
 
 type mysqlDriver struct {
-	logger atomic.Pointer[slog.Logger] // nil: log nothing
+	logger    atomic.Pointer[slog.Logger] // nil: log nothing
+	openLimit time.Duration               // of Open, which has no context; never changed
 }
 
 // Name returns "mysql".
@@ -83,13 +86,20 @@ func (d *mysqlDriver) OpenConnector(dsn string) (driver.Connector, error) {
 	return newConnector(d, dsn)
 }
 
-// Open opens one connection, as driver.Driver wants it.
+// Open opens one connection, as driver.Driver wants it. It gives up after a
+// minute: the DSN's timeout is for dialling alone.
 func (d *mysqlDriver) Open(dsn string) (driver.Conn, error) {
 	c, err := newConnector(d, dsn)
 	if err != nil {
 		return nil, err
 	}
-	return c.Connect(context.Background())
+	ctx, cancel := context.WithTimeout(context.Background(), d.openLimit)
+	defer cancel()
+	conn, err := c.Connect(ctx)
+	if err != nil && ctx.Err() != nil { // a deadline that the caller does not know of
+		return nil, contract.WithSQLState(fmt.Errorf("mysql: no connection in %v", d.openLimit), connectionRefused)
+	}
+	return conn, err
 }
 
 // SetLogger gives the logger for what connections have to say: a lost
