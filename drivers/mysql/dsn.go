@@ -25,6 +25,7 @@ type parsed struct {
 	network, address string
 	database         string
 	params           []param
+	query            string // the params as they were written, at the end of the text
 }
 
 // param is one parameter of a DSN.
@@ -130,6 +131,7 @@ func (p *parsed) splitRest(rest string) error {
 		return errors.New(`there is an "@" behind the address; write %40 there, and in a URL's password also %2F for "/" and %3F for "?"`)
 	}
 	raw, query, _ := strings.Cut(rest, "?")
+	p.query = query
 	var err error
 	if p.database, err = url.PathUnescape(raw); err != nil {
 		return errors.New(`the name of the database has a malformed percent escape; write %25 for "%"`)

@@ -189,6 +189,8 @@ func TestSecretsStayOut(t *testing.T) {
 		"u@tcp(h)/db?password=s3cret", "u@tcp(h)/db?db_password=s3cret", "u@tcp(h)/db?sql_mode=s3cret!", "u@tcp(h)/db?loc=%zzs3cret",
 		"mysql://u:s3cret/x@h/db", "mysql://u:/s3cret@h/db", "mysql://u:1?s3cret=@h/db", "mysql://u:1#s3cret@h/db", "mysql://u:%zzs3cret@h/db",
 		"mysql://u:s3cret@h:x/db", "mysql://u:s3cret", "mysql://u:1/s3cret@h", "mysql://s3cret%zz/db", "mysql://u:s3cret@h/db?tls=s3cret",
+		"/?connectionAttributes=password:s3cret", "/?connectionAttributes=s3cret:x", "/?connectionAttributes=a%3As3cret&tls=false",
+		"u:p@/?aes_key='s3cret'", "mysql://h?proxy_auth='u:s3cret'", "/?init_connect='x%26s3cret'", "/?tls=false&vault_pin=s3cret&tls=true",
 		"postgres://u:s3cret@h/db", "host=h password=s3cret", "s3cret\x00", "s3cret",
 	}
 	for _, tt := range accepted {
@@ -214,6 +216,10 @@ func TestRedactDSN(t *testing.T) {
 		{"mysql://u:p%40x:y@h/db?tls=true", "mysql://u:REDACTED@h/db?tls=true"},
 		{"mysql://u:p@/db?socket=/s", "mysql://u:REDACTED@/db?socket=/s"},
 		{"mysql://u@h", "mysql://u@h"},
+		{"/?", "/?"},
+		{"/?aes_key='s%26x'&&sql_mode='ANSI'&init_connect=s&", "/?aes_key=REDACTED&&sql_mode='ANSI'&init_connect=REDACTED&"},
+		{"/db?connectionAttributes=a:b,password:s&autocommit=1", "/db?connectionAttributes=REDACTED:&autocommit=1"},
+		{"u:p?x_y=1@tcp(h)/?x_y=1&time_zone=DEFAULT", "u:REDACTED@tcp(h)/?x_y=REDACTED&time_zone=DEFAULT"},
 		{"u:p@tcp(h)/db?foo=1", ""},
 		{"postgres://u:p@h/d", ""},
 	}
@@ -225,7 +231,7 @@ func TestRedactDSN(t *testing.T) {
 }
 
 // FuzzParseDSN: what is accepted means the same to upstream, if it is of its
-// form, and is redacted to what means the same but for the password.
+// form, and is redacted to what means the same but for what may be secret.
 func FuzzParseDSN(f *testing.F) {
 	for _, tt := range accepted {
 		f.Add(tt.dsn)
