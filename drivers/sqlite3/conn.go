@@ -17,6 +17,7 @@ var (
 	_ driver.QueryerContext     = (*conn)(nil)
 	_ driver.ExecerContext      = (*conn)(nil)
 	_ driver.Pinger             = (*conn)(nil)
+	_ driver.SessionResetter    = (*conn)(nil)
 )
 
 var (
@@ -27,8 +28,9 @@ var (
 
 // conn is a connection of upstream, with all its other methods, that also
 // keeps what database/sql/driver promises: it looks at a context first, refuses
-// what transactions cannot do, and ends its statements and rows when it is
-// closed. Upstream would leave them, and with them the file and its locks.
+// what transactions cannot do, leaves none to the next user, and ends its
+// statements and rows when it is closed. Upstream would leave them, and with them
+// the file and its locks.
 type conn struct {
 	*upstream.SQLiteConn
 	children map[io.Closer]struct{} // open statements and rows
@@ -66,6 +68,20 @@ func (c *conn) Ping(ctx context.Context) error {
 		return driver.ErrBadConn
 	}
 	return ctx.Err()
+}
+
+// ResetSession rolls back a transaction that was begun by SQL and left open.
+func (c *conn) ResetSession(context.Context) error {
+	if c.closed {
+		return driver.ErrBadConn
+	}
+	if c.AutoCommit() {
+		return nil
+	}
+	if _, err := c.SQLiteConn.Exec("ROLLBACK", nil); err != nil {
+		return driver.ErrBadConn
+	}
+	return nil
 }
 
 // Prepare is PrepareContext without a context.

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/keyway-go/keyway/contract"
+	upstream "github.com/mattn/go-sqlite3"
 )
 
 var background = context.Background()
@@ -245,6 +246,60 @@ func TestReadOnlyTransactions(t *testing.T) {
 				t.Errorf("%q, commit %v: a write afterwards: %v", param, commit, err)
 			}
 		}
+	}
+}
+
+// TestTransactionsLeftOpen do not reach the next user of the connection.
+func TestTransactionsLeftOpen(t *testing.T) {
+	db := open(t, ":memory:?_foreign_keys=1")
+	db.SetMaxOpenConns(1)
+	mustExec(t, db, "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE t(p REFERENCES p DEFERRABLE INITIALLY DEFERRED)")
+	for _, queries := range []string{
+		"BEGIN; INSERT INTO t VALUES (NULL)",
+		"BEGIN EXCLUSIVE; INSERT INTO t VALUES (NULL)",
+		"SAVEPOINT s; INSERT INTO t VALUES (NULL)",
+	} {
+		mustExec(t, db, queries)
+		next(t, db, queries)
+	}
+	if _, err := db.Exec("BEGIN; INSERT INTO t VALUES (1); COMMIT"); err == nil { // and it is open still
+		t.Fatal("the foreign key is not checked")
+	}
+	next(t, db, "a COMMIT that failed")
+}
+
+// next is a user of the pool.
+func next(t *testing.T, db *sql.DB, before string) {
+	t.Helper()
+	tx, err := db.Begin()
+	if err != nil {
+		t.Errorf("%s: %v", before, err)
+		mustExec(t, db, "ROLLBACK")
+		return
+	}
+	defer tx.Rollback()
+	var n int
+	if err := tx.QueryRow("SELECT count(*) FROM t").Scan(&n); err != nil || n != 0 {
+		t.Errorf("%s: %d rows, %v", before, n, err)
+	}
+}
+
+// TestResetSession: a connection that cannot be reset is not used again.
+func TestResetSession(t *testing.T) {
+	c := raw(t, ":memory:")
+	if err := c.ResetSession(background); err != nil {
+		t.Error(err)
+	}
+	must[driver.Result](t)(c.Exec("BEGIN", nil))
+	c.RegisterAuthorizer(func(int, string, string, string) int { return upstream.SQLITE_DENY })
+	if err := c.ResetSession(background); err != driver.ErrBadConn {
+		t.Errorf("when ROLLBACK is denied: %v", err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := c.ResetSession(background); err != driver.ErrBadConn {
+		t.Errorf("when it is closed: %v", err)
 	}
 }
 

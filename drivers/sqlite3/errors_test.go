@@ -75,8 +75,8 @@ func TestErrorsOfStatements(t *testing.T) {
 		{"COMMIT", "25P01", contract.TransactionState},
 		{"ROLLBACK", "25P01", contract.TransactionState},
 		{"BEGIN; BEGIN", "25001", contract.TransactionState},
-		{"VACUUM", "25001", contract.TransactionState}, // in the transaction of the line above
-		{"ROLLBACK; ROLLBACK", "25P01", contract.TransactionState},
+		{"BEGIN; VACUUM", "25001", contract.TransactionState},
+		{"BEGIN; ROLLBACK; ROLLBACK", "25P01", contract.TransactionState},
 		{"SELECT abs(-9223372036854775808)", "22003", contract.InvalidData},
 		{"SELECT json('{')", "22032", contract.InvalidData},
 		{"SELECT 'a' LIKE 'b' ESCAPE 'cc'", "22019", contract.InvalidData},
