@@ -23,6 +23,7 @@ var (
 var (
 	errConnClosed = errors.New("sqlite3: the connection is closed")
 	errStmtClosed = errors.New("sqlite3: the statement is closed")
+	errTxEnded    = errors.New("sqlite3: the transaction has ended")
 	errRowsClosed = errors.New("sqlite3: the rows are closed")
 )
 
@@ -34,6 +35,7 @@ var (
 type conn struct {
 	*upstream.SQLiteConn
 	children map[io.Closer]struct{} // open statements and rows
+	tx       *tx                    // that was begun last and has not ended; or nil
 	closed   bool
 }
 
@@ -73,6 +75,9 @@ func (c *conn) Ping(ctx context.Context) error {
 // ResetSession rolls back a transaction that was begun by SQL and left open.
 func (c *conn) ResetSession(context.Context) error {
 	if c.closed {
+		return driver.ErrBadConn
+	}
+	if c.tx != nil && c.tx.Rollback() != nil { // database/sql leaves none
 		return driver.ErrBadConn
 	}
 	if c.AutoCommit() {
@@ -175,6 +180,7 @@ func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 	if err != nil {
 		return nil, errors.Join(err, up.Rollback())
 	}
+	c.tx = t
 	return t, nil
 }
 
@@ -185,16 +191,21 @@ type tx struct {
 	restore func() error // gives the connection back what it had before
 }
 
-// Commit ends the transaction.
+// Commit ends the transaction. After that it does nothing but return an error:
+// the connection may be in the next one.
 func (t *tx) Commit() error { return t.end(t.up.Commit) }
 
-// Rollback ends the transaction.
+// Rollback ends the transaction, as Commit does.
 func (t *tx) Rollback() error { return t.end(t.up.Rollback) }
 
 func (t *tx) end(end func() error) error {
 	if t.conn.closed {
 		return errConnClosed
 	}
+	if t.conn.tx != t {
+		return errTxEnded
+	}
+	t.conn.tx = nil
 	return errors.Join(end(), t.restore())
 }
 

@@ -303,6 +303,51 @@ func TestResetSession(t *testing.T) {
 	}
 }
 
+// TestTransactionEndsOnce: what has ended does not end the next one.
+func TestTransactionEndsOnce(t *testing.T) {
+	c := raw(t, ":memory:")
+	begin := func() driver.Tx {
+		t.Helper()
+		return must[driver.Tx](t)(c.BeginTx(background, driver.TxOptions{ReadOnly: true}))
+	}
+	for _, commit := range []bool{true, false} {
+		first := begin()
+		end := first.Rollback
+		if commit {
+			end = first.Commit
+		}
+		if err := end(); err != nil {
+			t.Fatal(err)
+		}
+		second := begin()
+		for name, call := range map[string]func() error{"Commit": first.Commit, "Rollback": first.Rollback} {
+			if err := call(); err != errTxEnded {
+				t.Errorf("%s of the first: %v", name, err)
+			}
+		}
+		if on := must[int64](t)(c.queryOnly()); on != 1 || c.AutoCommit() {
+			t.Errorf("the second one has ended: %v; query_only %d", c.AutoCommit(), on)
+		}
+		if err := second.Commit(); err != nil {
+			t.Error(err)
+		}
+	}
+	left := begin()
+	if err := c.ResetSession(background); err != nil {
+		t.Error(err)
+	}
+	if on := must[int64](t)(c.queryOnly()); on != 0 {
+		t.Error("a connection that was reset cannot write")
+	}
+	third := begin()
+	if err := left.Rollback(); err != errTxEnded || c.AutoCommit() {
+		t.Errorf("after a reset: %v", err)
+	}
+	if err := third.Commit(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestIsolationLevels(t *testing.T) {
 	db := open(t, ":memory:")
 	for level := sql.LevelDefault - 1; level <= sql.LevelLinearizable+1; level++ {
