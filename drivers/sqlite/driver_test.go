@@ -23,7 +23,7 @@ func TestManifest(t *testing.T) {
 	if m.Contract.Name != contract.SQL.Name() {
 		t.Errorf("the manifest is for the contract %q", m.Contract.Name)
 	}
-	if m.Version != "1.0.0" || m.License == "" || m.Homepage == "" || !slices.Contains(m.Aliases, "sqlite3") {
+	if m.Version != "1.0.0" || m.License == "" || m.Homepage == "" || len(m.Aliases) > 0 { // sqlite3 is another driver
 		t.Errorf("manifest: %+v", m)
 	}
 	for _, scheme := range m.Schemes {
