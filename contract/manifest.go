@@ -24,7 +24,7 @@ const MaxManifestSize = 64 << 10
 //	  "contract": {"name": "sql", "version": "^1.0"},
 //	  "description": "SQLite, pure Go", "license": "BSD-3-Clause",
 //	  "homepage": "https://example.com/sqlite",
-//	  "aliases": ["sqlite3"], "schemes": ["sqlite", "file"]
+//	  "aliases": ["litefile"], "schemes": ["sqlite", "file"]
 //	}
 //
 // The first three keys are required.
