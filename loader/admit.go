@@ -20,43 +20,102 @@ type admitted struct {
 	sum   func() string // sha256 in hex, ready or waited for
 }
 
-// admit opens the file once, and accepts a regular file of a sane size.
+// admit opens the file once, and accepts a regular file of a sane size that
+// only those whom Config.Trust names can have changed.
 func admit(path string, cfg Config) (*admitted, error) {
-	refuse := func(wanted, found, remedy string, err error) (*admitted, error) {
-		return nil, &LoadError{Stage: StageAdmit, File: path, Wanted: wanted, Found: found, Remedy: remedy, Err: err}
-	}
-	f, err := openForReading(path, cfg.FollowLinks)
+	content, err := admitBytes(path, cfg)
 	if err != nil {
-		return refuse(openFault(path, cfg.FollowLinks, err))
+		err.Stage, err.File = StageAdmit, path
+		return nil, err
+	}
+	a := &admitted{path: path, bytes: content}
+	a.sum = sumLater(a.bytes)
+	return a, nil
+}
+
+func admitBytes(path string, cfg Config) ([]byte, *LoadError) {
+	f, refused := openDriver(path, cfg)
+	if refused != nil {
+		return nil, refused
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return refuse("a driver file", err.Error(), "check the path", err)
+		return nil, pathFault(path, err)
+	}
+	if refused := kindFault(path, info); refused != nil {
+		return nil, refused
+	}
+	if cfg.Trust != nil {
+		// Of the opened file, whatever its path has come to mean.
+		if refused := cfg.Trust.refuse("a driver file", cfg.Trust.faults(f.Name(), info, false)); refused != nil {
+			return nil, refused
+		}
 	}
 	switch {
-	case info.IsDir():
-		return refuse("a driver file", "a directory", "name the .so file; to build a driver's directory: drivercheck build "+path, nil)
-	case !info.Mode().IsRegular():
-		return refuse("a regular file", "a "+kindOf(info.Mode()), "put the driver file itself there", nil)
 	case info.Size() == 0:
-		return refuse("a driver file", "an empty file", "copy or build the file again", nil)
+		return nil, &LoadError{Wanted: "a driver file", Found: "an empty file", Remedy: "copy or build the file again"}
 	case info.Size() > cfg.MaxSize:
-		return refuse(fmt.Sprintf("at most %d bytes", cfg.MaxSize), fmt.Sprintf("%d bytes", info.Size()), "raise loader.Config.MaxSize if the file is right", nil)
+		return nil, &LoadError{Wanted: fmt.Sprintf("at most %d bytes", cfg.MaxSize), Found: fmt.Sprintf("%d bytes", info.Size()),
+			Remedy: "raise loader.Config.MaxSize if the file is right"}
 	}
-	// One byte more than the size tells of a file that grows meanwhile.
-	buf := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead))
-	n, err := io.Copy(buf, io.LimitReader(f, info.Size()+1))
+	return readWhole(f, info)
+}
+
+// openDriver opens a driver file. Its kind is looked at before, since to open a
+// device can do things, and again by the caller, who knows what was opened.
+func openDriver(path string, cfg Config) (*os.File, *LoadError) {
+	follow := cfg.FollowLinks
+	if cfg.Trust != nil {
+		resolved, refused := cfg.Trust.resolve(path, follow)
+		if refused != nil {
+			return nil, refused
+		}
+		path, follow = resolved, false
+	}
+	look := os.Lstat
+	if follow {
+		look = os.Stat
+	}
+	info, err := look(path)
 	if err != nil {
-		return refuse("a readable file", err.Error(), "check the disk, and copy the file again", err)
+		return nil, pathFault(path, err)
 	}
-	if n != info.Size() {
-		return refuse(fmt.Sprintf("the %d bytes that the file had when it was opened", info.Size()), fmt.Sprintf("%d bytes", n),
-			"wait until the file is written, and replace driver files by renaming, not by overwriting", nil)
+	if refused := kindFault(path, info); refused != nil {
+		return nil, refused
 	}
-	a := &admitted{path: path, bytes: buf.Bytes()}
-	a.sum = sumLater(a.bytes)
-	return a, nil
+	f, err := openForReading(path, follow)
+	if err != nil {
+		return nil, pathFault(path, err)
+	}
+	return f, nil
+}
+
+// readWhole reads the file to its end and refuses one that changes meanwhile:
+// its bytes would be those of no file that anybody has built.
+func readWhole(f *os.File, before fs.FileInfo) ([]byte, *LoadError) {
+	const remedy = "wait until the file is written, and replace driver files by renaming, not by overwriting"
+	// One byte more than the size tells of a file that grows.
+	buf := bytes.NewBuffer(make([]byte, 0, before.Size()+bytes.MinRead))
+	n, err := io.Copy(buf, io.LimitReader(f, before.Size()+1))
+	if err != nil {
+		return nil, &LoadError{Wanted: "a readable file", Found: err.Error(), Remedy: "check the disk, and copy the file again", Err: err}
+	}
+	if n != before.Size() {
+		found := fmt.Sprintf("%d bytes when it was read", n)
+		if n > before.Size() {
+			found = "more when it was read"
+		}
+		return nil, &LoadError{Wanted: fmt.Sprintf("the %d bytes that the file had when it was opened", before.Size()), Found: found, Remedy: remedy}
+	}
+	after, err := f.Stat()
+	if err != nil {
+		return nil, &LoadError{Wanted: "a readable file", Found: err.Error(), Remedy: "check the disk, and copy the file again", Err: err}
+	}
+	if !after.ModTime().Equal(before.ModTime()) || after.Size() != before.Size() {
+		return nil, &LoadError{Wanted: "a file that nobody writes to", Found: "one that was written to while it was read", Remedy: remedy}
+	}
+	return buf.Bytes(), nil
 }
 
 // sumLater hashes on another core while the next stages read the same bytes.
@@ -73,22 +132,39 @@ func sumLater(b []byte) func() string {
 	}
 }
 
-// openFault tells what an error of openForReading means: wanted, found, remedy.
-func openFault(path string, followLinks bool, err error) (wanted, found, remedy string, cause error) {
+// pathFault tells what it means that a path could not be looked up or opened.
+func pathFault(path string, err error) *LoadError {
+	e := &LoadError{Wanted: "a readable file", Found: err.Error(), Remedy: "check the path", Err: err}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "a driver file", "no such file", "check the path", err
+		e.Wanted, e.Found = "a driver file", "no such file"
+		if target, lerr := os.Readlink(path); lerr == nil {
+			e.Found = "a symbolic link to " + target + ", and no such file"
+			e.Remedy = "let the link name a driver file: ln -sfn FILE " + shellWord(path)
+		}
 	case errors.Is(err, fs.ErrPermission):
-		return "a file that this user can read", "permission denied", "chmod a+r " + path, err
-	case !followLinks && isLink(path):
-		return "a file that is not a symbolic link", "a symbolic link", "give the path of the file itself, or set loader.Config.FollowLinks", err
+		e.Wanted, e.Found, e.Remedy = "a file that this user can read", "permission denied", "chmod a+r "+shellWord(path)
+	case errors.Is(err, errLoop):
+		e.Wanted, e.Found = "a driver file", "a loop of symbolic links"
+		e.Remedy = "let the link name a driver file: ln -sfn FILE " + shellWord(path)
 	}
-	return "a readable file", err.Error(), "check the path", err
+	return e
 }
 
-func isLink(path string) bool {
-	info, err := os.Lstat(path)
-	return err == nil && info.Mode()&fs.ModeSymlink != 0
+// kindFault refuses what is no regular file.
+func kindFault(path string, info fs.FileInfo) *LoadError {
+	switch mode := info.Mode(); {
+	case mode.IsRegular():
+		return nil
+	case mode.IsDir():
+		return &LoadError{Wanted: "a driver file", Found: "a directory",
+			Remedy: "name the .so file; to build a driver's directory: drivercheck build " + shellWord(path)}
+	case mode&fs.ModeSymlink != 0:
+		return &LoadError{Wanted: "a file that is not a symbolic link", Found: "a symbolic link",
+			Remedy: "give the path of the file itself, or set loader.Config.FollowLinks"}
+	default:
+		return &LoadError{Wanted: "a regular file", Found: "a " + kindOf(mode), Remedy: "put the driver file itself there"}
+	}
 }
 
 func kindOf(mode fs.FileMode) string {

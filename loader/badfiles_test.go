@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -88,8 +89,12 @@ func noDrivers(t *testing.T) map[string]bad {
 	require.NoError(t, syscall.Mkfifo(at("fifo").File, 0o644))
 	require.NoError(t, os.Symlink(good(t), at("link").File))
 	require.NoError(t, os.Symlink("nowhere", at("dangling").File))
-	following := at("dangling")
-	following.Config.FollowLinks = true
+	require.NoError(t, os.Symlink("loop", at("loop").File))
+	following, looping := at("dangling"), at("loop")
+	following.Config.FollowLinks, looping.Config.FollowLinks = true, true
+	socket, err := net.Listen("unix", at("socket").File)
+	require.NoError(t, err)
+	t.Cleanup(func() { socket.Close() })
 	small := step{File: good(t), Config: Config{MaxSize: 1000}}
 	return map[string]bad{
 		"no such file":    {step: at("missing.so"), stage: StageAdmit, wanted: "a driver file", found: "no such file", remedy: "check the path", is: "not-exist"},
@@ -98,7 +103,10 @@ func noDrivers(t *testing.T) map[string]bad {
 		"device":          {step: step{File: "/dev/null"}, stage: StageAdmit, wanted: "a regular file", found: "a device"},
 		"FIFO":            {step: at("fifo"), stage: StageAdmit, wanted: "a regular file", found: "a FIFO"},
 		"symbolic link":   {step: at("link"), stage: StageAdmit, found: "a symbolic link", remedy: "FollowLinks"},
-		"link to nothing": {step: following, stage: StageAdmit, wanted: "a driver file", found: "no such file", is: "not-exist"},
+		"link to nothing": {step: following, stage: StageAdmit, wanted: "a driver file", found: "a symbolic link to nowhere, and no such file", remedy: "ln -sfn", is: "not-exist"},
+		"loop of links":   {step: looping, stage: StageAdmit, wanted: "a driver file", found: "a loop of symbolic links", remedy: "ln -sfn"},
+		"socket":          {step: at("socket"), stage: StageAdmit, wanted: "a regular file", found: "a socket"},
+		"below a file":    {step: step{File: filepath.Join(good(t), "x.so")}, stage: StageAdmit, found: "not a directory", remedy: "check the path"},
 		"empty":           {step: step{File: write(t, "empty.so", nil)}, stage: StageAdmit, found: "an empty file"},
 		"too large":       {step: small, stage: StageAdmit, wanted: "at most 1000 bytes", remedy: "MaxSize"},
 		"name as a path":  {step: step{Name: "../good"}, stage: StageFind, driver: "../good", found: `"../good"`, remedy: "by its name"},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 
 	"github.com/keyway-go/keyway/contract"
 	"github.com/keyway-go/keyway/loader/inspect"
@@ -22,14 +23,24 @@ type Config struct {
 	// The grammar is github.com/Masterminds/semver's.
 	Versions map[string]string
 	// CacheDir holds the private copies that are really opened. "" means
-	// keyway/staged below os.UserCacheDir. It must be on a file system that
-	// allows execution.
+	// keyway/staged below os.UserCacheDir. It must belong to this process's
+	// user, be writable for nobody else, and be on a file system that allows
+	// execution. Programs of one user should share it: they then share the
+	// memory of the drivers, too.
 	CacheDir string
+	// CacheSize bounds the copies in CacheDir, in bytes; 0 means 1 GiB. When a
+	// new copy is made, those that were not used for the longest time are
+	// removed, but for those that a running program has loaded. So the
+	// directory may be larger while they are in use.
+	CacheSize int64
 	// MaxSize bounds a driver file, in bytes; 0 means 1 GiB.
 	MaxSize int64
 	// FollowLinks accepts a symbolic link as a driver file. Links in the
 	// directories above it are always followed.
 	FollowLinks bool
+	// Trust, if not nil, refuses driver files that others can change. nil
+	// loads files of any owner and mode.
+	Trust *Trust
 	// Logger is told of each driver that loads or fails, and is handed to
 	// drivers that implement contract.LoggerSetter; nil means nobody.
 	Logger *slog.Logger
@@ -84,6 +95,12 @@ func For[D any](c *contract.Contract[D], cfg Config) (*Loader[D], error) {
 	if cfg.MaxSize < 0 {
 		faults = append(faults, fmt.Errorf("loader: MaxSize is negative: %d", cfg.MaxSize))
 	}
+	if cfg.CacheSize < 0 {
+		faults = append(faults, fmt.Errorf("loader: CacheSize is negative: %d", cfg.CacheSize))
+	}
+	if t := cfg.Trust; t != nil && slices.ContainsFunc(t.Owners, func(uid int) bool { return uid < 0 }) {
+		faults = append(faults, fmt.Errorf("loader: Trust.Owners has a negative number: %v", t.Owners))
+	}
 	v, err := parseVersions(cfg.Versions)
 	if err != nil {
 		faults = append(faults, err)
@@ -93,6 +110,9 @@ func For[D any](c *contract.Contract[D], cfg Config) (*Loader[D], error) {
 	}
 	if cfg.MaxSize == 0 {
 		cfg.MaxSize = 1 << 30
+	}
+	if cfg.CacheSize == 0 {
+		cfg.CacheSize = 1 << 30
 	}
 	log := cfg.Logger
 	if log == nil {
@@ -221,11 +241,11 @@ func (l *Loader[D]) run(ctx context.Context, c *candidate) (*Driver[D], error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	staged, err := stage(c.admitted, l.cfg.CacheDir)
+	own, err := stage(c.admitted, l.cfg)
 	if err != nil {
 		return nil, err
 	}
-	symbols, err := open(staged, c.facts, c.manifest, c.sum())
+	symbols, err := open(own, c.facts, c.manifest, c.sum())
 	if err != nil {
 		return nil, err
 	}

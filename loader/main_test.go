@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,6 +53,7 @@ type step struct {
 	Name   string // loaded by name if there is no file
 	File   string
 	Config Config
+	After  string // what becomes of File once it is loaded: a key of accidents
 }
 
 // outcome is what became of a step. Of an error it holds all that a caller of
@@ -62,6 +64,7 @@ type outcome struct {
 	Is     []string // the sentinels and types that errors.Is and As find
 	Other  string   // an error that is no *LoadError
 	Answer string   // of the driver, if it was loaded
+	Mapped string   // the inode that is mapped for the driver file
 	Took   time.Duration
 }
 
@@ -125,8 +128,12 @@ func (s step) run() (o outcome) {
 	} else {
 		d, err = l.Load(context.Background(), s.Name)
 	}
+	if err == nil && s.After != "" {
+		err = accidents[s.After](s.File)
+	}
 	if err == nil {
 		o.Answer, err = answer(l, d)
+		o.Mapped = mapped(d.SHA256)
 	}
 	var le *LoadError
 	switch {
@@ -137,6 +144,42 @@ func (s step) run() (o outcome) {
 		o.Other = err.Error()
 	}
 	return o
+}
+
+// accidents are what can happen to a driver file while it runs.
+var accidents = map[string]func(file string) error{
+	"deleted":   os.Remove,
+	"truncated": func(file string) error { return os.Truncate(file, 0) },
+	"overwritten": func(file string) error {
+		info, err := os.Stat(file)
+		if err != nil {
+			return err
+		}
+		f, err := os.OpenFile(file, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		_, err = f.Write(make([]byte, info.Size()))
+		return errors.Join(err, f.Close())
+	},
+	"replaced": func(file string) error {
+		if err := os.WriteFile(file+".new", []byte("no driver"), 0o600); err != nil {
+			return err
+		}
+		return os.Rename(file+".new", file)
+	},
+}
+
+// mapped returns the inode of the file in this process's memory whose name has
+// a text in it.
+func mapped(name string) string {
+	maps, _ := os.ReadFile("/proc/self/maps")
+	for line := range strings.Lines(string(maps)) {
+		if f := strings.Fields(line); len(f) > 5 && strings.Contains(f[5], name) {
+			return f[4]
+		}
+	}
+	return ""
 }
 
 // answer asks a driver of the fixture for its version by way of database/sql.

@@ -32,14 +32,21 @@ var errUnsupported = errors.New("this program cannot load driver files")
 
 type openResult struct {
 	symbols symbols
+	staged  *staged    // in use for ever, unless it failed
 	err     *LoadError // never handed out, since callers fill in their names
 }
 
 // open loads a staged file into the process. Its init functions run here. The
 // lock is held throughout, as the plugin package's own is for most of the way.
-func open(file string, facts *inspect.Facts, m contract.Manifest, sum string) (symbols, error) {
+// What is not in use afterwards is released.
+func open(file *staged, facts *inspect.Facts, m contract.Manifest, sum string) (symbols, error) {
 	plugins.Lock()
 	defer plugins.Unlock()
+	defer func() {
+		if plugins.bySum[sum].staged != file {
+			file.release()
+		}
+	}()
 	if r, ok := plugins.bySum[sum]; ok {
 		if r.err != nil {
 			again := *r.err
@@ -51,13 +58,13 @@ func open(file string, facts *inspect.Facts, m contract.Manifest, sum string) (s
 	if err := claim(facts, m, sum); err != nil {
 		return nil, err
 	}
-	s, err := openContained(file)
+	s, err := openContained(file.path)
 	if err != nil {
 		kept := *err
 		plugins.bySum[sum] = openResult{err: &kept}
 		return nil, err
 	}
-	plugins.bySum[sum] = openResult{symbols: s}
+	plugins.bySum[sum] = openResult{symbols: s, staged: file}
 	return s, nil
 }
 

@@ -3,55 +3,125 @@ package loader
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
-// stage puts the admitted bytes into the private cache and returns the path of
-// the copy. The copy is named by its content, so that one path never has two
-// contents, processes share one file, and replacing the original can neither
-// change nor crash what runs.
-func stage(a *admitted, cacheDir string) (string, error) {
-	if cacheDir == "" {
-		base, err := os.UserCacheDir()
-		if err != nil {
-			return "", &LoadError{Stage: StageStage, Wanted: "a cache directory for this user", Found: err.Error(),
-				Remedy: "set loader.Config.CacheDir, XDG_CACHE_HOME or HOME", Err: err}
-		}
-		cacheDir = filepath.Join(base, "keyway", "staged")
-	}
-	path := filepath.Join(cacheDir, a.sum()+".so")
-	if err := writeStaged(path, a.bytes); err != nil {
-		return "", &LoadError{Stage: StageStage, Wanted: "a private copy of the driver file in " + cacheDir, Found: err.Error(),
-			Remedy: "let this user write there, or set loader.Config.CacheDir", Err: err}
-	}
-	return path, nil
+// staged is a private copy of a driver file that this process uses.
+type staged struct {
+	path string
+	// use holds a lock that keeps every process from removing the copy: until
+	// release, or until the process ends.
+	use *os.File
 }
 
-func writeStaged(path string, content []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
+func (s *staged) release() { s.use.Close() }
+
+// stage puts the admitted bytes into the private cache and returns the copy.
+// It is named by its content, so that one path never has two contents,
+// processes share one file, and replacing the original can neither change nor
+// crash what runs.
+func stage(a *admitted, cfg Config) (*staged, error) {
+	dir, refused := privateDir(cfg)
+	if refused != nil {
+		return nil, refused
 	}
-	dir, err := os.Stat(filepath.Dir(path))
+	path := filepath.Join(dir, a.sum()+".so")
+	wrote := false
+	// Others may remove the copy before it is taken, but not for ever.
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+		use, state := take(path, a.bytes)
+		if state == copyGood {
+			now := time.Now()
+			_ = os.Chtimes(path, now, now) // for prune; a cache that cannot be written is not pruned
+			if wrote {
+				prune(dir, cfg.CacheSize)
+			}
+			return &staged{path, use}, nil
+		}
+		if state == copyBusy {
+			time.Sleep(5 * time.Millisecond)
+			continue
+		}
+		if err := writeStaged(path, a.bytes, state == copyBad); err != nil {
+			return nil, cacheFault(dir, int64(len(a.bytes)), err)
+		}
+		wrote = true
+	}
+	return nil, &LoadError{Stage: StageStage, Wanted: "a private copy of the driver file in " + dir,
+		Found: "one that other processes remove or change again and again", Remedy: "let nothing else write to " + dir + ", or set loader.Config.CacheDir"}
+}
+
+// copyState is what take found.
+type copyState int
+
+const (
+	copyGood copyState = iota
+	copyAbsent
+	copyBad  // there is something else
+	copyBusy // it is being removed
+)
+
+// take locks the copy at a path for use. It is compared with the admitted
+// bytes, not trusted: this costs less than hashing it.
+func take(path string, content []byte) (*os.File, copyState) {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, copyAbsent
+	}
+	f, err := openForReading(path, false)
 	if err != nil {
-		return err
+		return nil, copyBad // or gone; writing tells
 	}
-	if err := onlyOurs(dir); err != nil {
-		return fmt.Errorf("%s: %w", filepath.Dir(path), err)
+	if !lockShared(f) {
+		f.Close()
+		return nil, copyBusy
 	}
-	// A copy that is there is compared, not trusted: this costs less than
-	// hashing it.
-	if same, err := hasContent(path, content); err != nil || same {
-		return err
+	info, err := f.Stat()
+	state := copyBad
+	switch {
+	case err != nil || !private(info) || info.Size() != int64(len(content)):
+	case !isAt(path, info):
+		state = copyAbsent // removed before it was locked
+	default:
+		if same, err := readsAs(f, content); same && err == nil {
+			return f, copyGood
+		}
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	f.Close()
+	return nil, state
+}
+
+// private tells of a regular file that nobody can write to: whoever could,
+// could change what runs.
+func private(info fs.FileInfo) bool {
+	return info.Mode().IsRegular() && info.Mode().Perm()&0o222 == 0 && onlyOurs(info) == nil
+}
+
+// isAt tells whether a file is still the one at a path.
+func isAt(path string, info fs.FileInfo) bool {
+	now, err := os.Lstat(path)
+	return err == nil && os.SameFile(now, info)
+}
+
+// writeStaged writes a copy beside its path and then puts it there, whole. Of
+// two processes that do so at once the first wins, so that both use one file;
+// only what is bad is replaced.
+func writeStaged(path string, content []byte, replace bool) error {
+	f, err := os.CreateTemp(filepath.Dir(path), newPrefix+"*")
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(content)
 	err = errors.Join(err, f.Chmod(0o500), f.Close())
+	if err == nil && !replace {
+		if lerr := os.Link(f.Name(), path); lerr == nil || errors.Is(lerr, fs.ErrExist) {
+			return os.Remove(f.Name())
+		}
+		// A file system without hard links.
+	}
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}
@@ -59,26 +129,6 @@ func writeStaged(path string, content []byte) error {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
 	return nil
-}
-
-func hasContent(path string, content []byte) (bool, error) {
-	info, err := os.Lstat(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	// Whoever could write to the file could change what runs.
-	if !info.Mode().IsRegular() || info.Size() != int64(len(content)) || info.Mode().Perm()&0o222 != 0 || onlyOurs(info) != nil {
-		return false, nil
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	return readsAs(f, content)
 }
 
 // readsAs tells whether a reader gives this content to its end. It holds a

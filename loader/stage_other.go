@@ -2,7 +2,15 @@
 
 package loader
 
-import "io/fs"
+import (
+	"io/fs"
+	"os"
+)
 
-// onlyOurs: where modes say nothing there are no plugins either.
+// Where modes and locks say nothing there are no plugins either.
+
 func onlyOurs(fs.FileInfo) error { return nil }
+
+func lockShared(*os.File) bool { return true }
+
+func lockAlone(*os.File) bool { return false }

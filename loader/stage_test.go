@@ -27,12 +27,20 @@ func inode(t *testing.T, path string) uint64 {
 	return info.Sys().(*syscall.Stat_t).Ino
 }
 
-// stageOf takes content through admit and stage.
+// stageOf takes content through stage, and releases the copy.
 func stageOf(t *testing.T, content, cache string) (string, error) {
 	t.Helper()
-	a, err := admit(write(t, "x.so", []byte(content)), Config{MaxSize: 1 << 20})
-	require.NoError(t, err)
-	return stage(a, cache)
+	s, err := stage(admittedBytes(content), Config{CacheDir: cache, CacheSize: 1 << 30})
+	if err != nil {
+		return "", err
+	}
+	s.release()
+	return s.path, nil
+}
+
+// admittedBytes are what admit would return of a file with this content.
+func admittedBytes(content string) *admitted {
+	return &admitted{path: "x.so", bytes: []byte(content), sum: sumLater([]byte(content))}
 }
 
 func TestStagePrivateCopy(t *testing.T) {
@@ -97,6 +105,9 @@ func TestStageRewrites(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, os.Chmod(path, 0o700))
 			damage(t, path)
+			if mode(t, path).IsRegular() {
+				require.NoError(t, os.Chmod(path, 0o500))
+			}
 			before := inode(t, path)
 			_, err = stageOf(t, "content", cache)
 			require.NoError(t, err)
@@ -170,10 +181,11 @@ func TestStageCannotWrite(t *testing.T) {
 
 	readOnly := t.TempDir()
 	require.NoError(t, os.Chmod(readOnly, 0o500))
-	a, err := admit(write(t, "x.so", []byte("content")), Config{MaxSize: 100})
-	require.NoError(t, err)
-	asNobody(t, func() { _, err = stage(a, readOnly) })
-	require.ErrorIs(t, refusedIn(t, err, StageStage), fs.ErrPermission)
+	require.NoError(t, os.Chown(readOnly, os.Geteuid(), -1))
+	asNobody(t, func() { _, err = stageOf(t, "content", filepath.Join(readOnly, "new")) })
+	le = refusedIn(t, err, StageStage)
+	require.ErrorIs(t, le, fs.ErrPermission)
+	require.Contains(t, le.Remedy, "CacheDir, or XDG_CACHE_HOME")
 }
 
 func TestUnreadableFile(t *testing.T) {

@@ -21,3 +21,16 @@ func onlyOurs(info fs.FileInfo) error {
 	}
 	return nil
 }
+
+// lockShared locks a file together with others who do so, and returns false
+// while somebody has it alone. The lock ends with the file's descriptor. Where
+// there are no locks there is no lockAlone either, and nothing to fear.
+func lockShared(f *os.File) bool {
+	err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	return !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR)
+}
+
+// lockAlone locks a file if nobody else has it locked.
+func lockAlone(f *os.File) bool {
+	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
+}

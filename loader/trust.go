@@ -1,0 +1,212 @@
+package loader
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Trust says who may be able to change a driver file: whoever can write to it,
+// or to a directory above it, decides what the program runs. The file, every
+// directory above it up to the root and every symbolic link on the way must
+// belong to root or to one of Owners, and nobody else may write to them; this is
+// what sudo and OpenSSH ask of their files. The directory of private copies,
+// too, must lie below such directories.
+//
+// A directory in which all may write but only owners rename and delete, such as
+// /tmp, may be above the directory of the file, whose owner is checked. It may
+// not hold the file itself.
+type Trust struct {
+	// Owners are the numeric IDs of the users besides root. nil means the
+	// effective user of this process; a list that is empty but not nil means
+	// root alone.
+	Owners []int
+}
+
+// maxLinks is how many symbolic links a path may go through, as for Linux.
+const maxLinks = 40
+
+// distrust is one reason not to trust a path.
+type distrust struct{ found, remedy string }
+
+// resolve follows an absolute path from the root, link by link, and returns it
+// without links. A directory is checked before anything is looked up in it, so
+// nobody but those who are trusted can change what was found so far, and the
+// path that is returned means the same when it is opened. The last component is
+// followed only if asked.
+func (t *Trust) resolve(path string, follow bool) (string, *LoadError) {
+	at := string(filepath.Separator)
+	info, err := os.Lstat(at)
+	if err != nil {
+		return "", pathFault(at, err)
+	}
+	all := t.faults(at, info, true)
+	shared := isShared(info)
+	todo := split(path)
+	for links := 0; len(todo) > 0; {
+		name := todo[0]
+		todo = todo[1:]
+		next := filepath.Join(at, name) // ".." of what has no links
+		if info, err = os.Lstat(next); err != nil {
+			return "", t.first(all, pathFault(path, err))
+		}
+		last := len(todo) == 0
+		switch {
+		case info.Mode()&fs.ModeSymlink != 0 && !(last && !follow):
+			if links++; links > maxLinks {
+				return "", t.first(all, pathFault(path, errLoop))
+			}
+			all = append(all, t.faults(next, info, true)...)
+			target, err := os.Readlink(next)
+			if err != nil {
+				return "", pathFault(path, err)
+			}
+			if filepath.IsAbs(target) {
+				at = string(filepath.Separator)
+			}
+			todo = append(split(target), todo...)
+			continue
+		case info.IsDir():
+			all = append(all, t.faults(next, info, true)...)
+			shared = isShared(info)
+		case !last:
+			return "", t.first(all, pathFault(path, errNotDir))
+		default:
+			if shared {
+				all = append(all, inShared(at, next))
+			}
+			if len(all) > 0 { // else it is checked once it is open
+				all = append(all, t.faults(next, info, false)...)
+			}
+		}
+		at = next
+	}
+	return at, t.refuse("a driver file", all)
+}
+
+// split returns the components of a path.
+func split(path string) []string {
+	return slices.DeleteFunc(strings.Split(path, string(filepath.Separator)), func(s string) bool { return s == "" || s == "." })
+}
+
+// isShared tells of a directory that all may write to, and where only owners
+// rename and delete.
+func isShared(info fs.FileInfo) bool {
+	return info.IsDir() && info.Mode()&fs.ModeSticky != 0 && info.Mode().Perm()&0o022 != 0
+}
+
+// faults are the reasons not to trust what is at a path. above says that it is
+// on the way to the file, and not the file itself.
+func (t *Trust) faults(path string, info fs.FileInfo, above bool) []distrust {
+	var found []distrust
+	kind, chown := "file", "chown"
+	switch {
+	case info.IsDir():
+		kind = "directory"
+	case info.Mode()&fs.ModeSymlink != 0:
+		kind, chown = "symbolic link", "chown -h"
+	}
+	owner, known := ownerOf(info)
+	what := fmt.Sprintf("%s %s of %s, mode %s", kind, path, userText(owner), modeText(info.Mode()))
+	if !known || !t.trusts(owner) {
+		found = append(found, distrust{what, chown + " root " + shellWord(path)})
+	}
+	writable := info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSymlink == 0 // a link has no mode
+	if writable && !(above && isShared(info)) {
+		found = append(found, distrust{what + " (" + writers(info.Mode()) + " can write to it)", "chmod go-w " + shellWord(path)})
+	}
+	return found
+}
+
+func inShared(dir, path string) distrust {
+	return distrust{"the file itself in " + dir + ", where all can write", "move " + shellWord(path) + " to a directory where nobody else can write"}
+}
+
+func writers(mode fs.FileMode) string {
+	switch mode.Perm() & 0o022 {
+	case 0o020:
+		return "its group"
+	case 0o002:
+		return "everybody but its group"
+	}
+	return "everybody"
+}
+
+func (t *Trust) trusts(uid int) bool { return uid == 0 || slices.Contains(t.owners(), uid) }
+
+func (t *Trust) owners() []int {
+	if t.Owners == nil {
+		return []int{os.Geteuid()}
+	}
+	return t.Owners
+}
+
+// refuse makes one error of all reasons, or nil of none.
+func (t *Trust) refuse(what string, all []distrust) *LoadError {
+	if len(all) == 0 {
+		return nil
+	}
+	who := []string{"root"}
+	for _, uid := range t.owners() {
+		if uid != 0 {
+			who = append(who, userText(uid))
+		}
+	}
+	e := &LoadError{Wanted: what + " that only " + strings.Join(who, " and ") + " can change, and so every directory above it"}
+	var found, remedies []string
+	for i, d := range all {
+		if !slices.Contains(all[:i], d) { // a link may lead back
+			found, remedies = append(found, d.found), append(remedies, d.remedy)
+		}
+	}
+	e.Found, e.Remedy = strings.Join(found, "; "), strings.Join(remedies, " && ")
+	return e
+}
+
+// first prefers the reasons that were found before an error stopped the search:
+// beyond them the path means what others like.
+func (t *Trust) first(all []distrust, err *LoadError) *LoadError {
+	if refused := t.refuse("a driver file", all); refused != nil {
+		return refused
+	}
+	return err
+}
+
+// userText names a user by number and, where there is one, by name.
+func userText(uid int) string {
+	if uid == 0 {
+		return "root"
+	}
+	id := strconv.Itoa(uid)
+	if u, err := user.LookupId(id); err == nil {
+		return fmt.Sprintf("user %s (%s)", id, u.Username)
+	}
+	return "user " + id
+}
+
+// modeText is a mode as chmod takes it.
+func modeText(mode fs.FileMode) string {
+	bits := uint32(mode.Perm())
+	for flag, bit := range map[fs.FileMode]uint32{fs.ModeSetuid: 0o4000, fs.ModeSetgid: 0o2000, fs.ModeSticky: 0o1000} {
+		if mode&flag != 0 {
+			bits |= bit
+		}
+	}
+	return fmt.Sprintf("%04o", bits)
+}
+
+// shellWord makes a path a word for a shell.
+func shellWord(s string) string {
+	plain := func(r rune) bool {
+		return strings.ContainsRune("_-./:=@,+", r) || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+	}
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
