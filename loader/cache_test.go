@@ -3,11 +3,9 @@
 package loader
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,34 +17,10 @@ import (
 	"github.com/keyway-go/keyway/internal/fixture"
 )
 
-// onTmpfs runs f with a file system of its own, which only the thread of f sees
-// and which goes away with it, however the process ends.
-func onTmpfs(t *testing.T, flags uintptr, options string, f func(dir string)) {
-	t.Helper()
-	dir := t.TempDir()
-	var err error
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // and never unlock: the thread ends with this
-		err = errors.Join(syscall.Unshare(syscall.CLONE_NEWNS|syscall.CLONE_FS),
-			syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""),
-			syscall.Mount("tmpfs", dir, "tmpfs", flags, options))
-		if err == nil {
-			f(dir)
-		}
-	}()
-	<-done
-	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) {
-		t.Skip("needs the right to mount, which root has")
-	}
-	require.NoError(t, err)
-}
-
 func TestStageOnNoexec(t *testing.T) {
 	var err error
 	var left []os.DirEntry
-	onTmpfs(t, syscall.MS_NOEXEC, "", func(dir string) {
+	fixture.Tmpfs(t, syscall.MS_NOEXEC, "", func(dir string) {
 		_, err = stageOf(t, "content", filepath.Join(dir, "staged"))
 		left, _ = os.ReadDir(filepath.Join(dir, "staged"))
 	})
@@ -60,7 +34,7 @@ func TestStageOnNoexec(t *testing.T) {
 func TestStageOnFullDisk(t *testing.T) {
 	var err, after error
 	var left []os.DirEntry
-	onTmpfs(t, 0, "size=64k,mode=0700", func(dir string) {
+	fixture.Tmpfs(t, 0, "size=64k,mode=0700", func(dir string) {
 		_, err = stageOf(t, strings.Repeat("x", 200<<10), dir)
 		left, _ = os.ReadDir(dir)
 		_, after = stageOf(t, "small", dir)
@@ -76,7 +50,7 @@ func TestStageOnFullDisk(t *testing.T) {
 
 func TestStageReadOnly(t *testing.T) {
 	var first, again, other error
-	onTmpfs(t, 0, "", func(dir string) {
+	fixture.Tmpfs(t, 0, "", func(dir string) {
 		_, first = stageOf(t, "content", filepath.Join(dir, "cache"))
 		if err := syscall.Mount("", dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 			other = err

@@ -101,7 +101,7 @@ Exit codes: 0 all is well, 1 it could not do its work, 2 wrong usage,
 		RunE: func(cmd *cobra.Command, args []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	root.AddCommand(newCommand(suite), testCommand(suite), buildCommand(), inspectCommand(), hostCommand(), checksCommand(suite))
+	root.AddCommand(newCommand(suite), testCommand(suite), buildCommand(), inspectCommand(), hostCommand(), checksCommand(suite), doctorCommand())
 	markUsage(root)
 	return root
 }
