@@ -67,7 +67,7 @@ func admitBytes(path string, cfg Config) ([]byte, *LoadError) {
 func openDriver(path string, cfg Config) (*os.File, *LoadError) {
 	follow := cfg.FollowLinks
 	if cfg.Trust != nil {
-		resolved, refused := cfg.Trust.resolve(path, follow)
+		resolved, refused := cfg.Trust.resolve("a driver file", path, follow)
 		if refused != nil {
 			return nil, refused
 		}

@@ -55,10 +55,9 @@ func privateDir(cfg Config) (string, *LoadError) {
 		return dir, cacheFault(dir, 0, err)
 	}
 	if cfg.Trust != nil {
-		resolved, refused := cfg.Trust.resolve(dir, true)
+		resolved, refused := cfg.Trust.resolve("a cache directory", dir, true)
 		if refused != nil {
 			refused.Stage = StageStage
-			refused.Wanted = strings.Replace(refused.Wanted, "a driver file", "a cache directory", 1)
 			refused.Remedy += "; or set loader.Config.CacheDir"
 			return dir, refused
 		}

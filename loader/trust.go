@@ -35,58 +35,102 @@ const maxLinks = 40
 type distrust struct{ found, remedy string }
 
 // resolve follows an absolute path from the root, link by link, and returns it
-// without links. A directory is checked before anything is looked up in it, so
-// nobody but those who are trusted can change what was found so far, and the
-// path that is returned means the same when it is opened. The last component is
-// followed only if asked.
-func (t *Trust) resolve(path string, follow bool) (string, *LoadError) {
-	at := string(filepath.Separator)
-	info, err := os.Lstat(at)
+// without links; what says what it is to be. A directory is checked before
+// anything is looked up in it, so nobody but those who are trusted can change
+// what was found so far, and the path that is returned means the same when it
+// is opened. The last component is followed only if asked. It is not checked
+// unless it is a directory, since it can be once it is open.
+func (t *Trust) resolve(what, path string, follow bool) (string, *LoadError) {
+	w := &walk{trust: t, todo: split(path)}
+	err := w.run(follow)
+	// Beyond what is not to be trusted the path means what others like.
+	if refused := t.refuse(what, w.distrust); refused != nil {
+		return "", refused
+	}
 	if err != nil {
-		return "", pathFault(at, err)
+		return "", pathFault(path, err)
 	}
-	all := t.faults(at, info, true)
-	shared := isShared(info)
-	todo := split(path)
-	for links := 0; len(todo) > 0; {
-		name := todo[0]
-		todo = todo[1:]
-		next := filepath.Join(at, name) // ".." of what has no links
-		if info, err = os.Lstat(next); err != nil {
-			return "", t.first(all, pathFault(path, err))
+	return w.at, nil
+}
+
+// walk is the way along a path.
+type walk struct {
+	trust    *Trust
+	at       string // without links, and checked
+	shared   bool   // at is a directory in which others may make files
+	todo     []string
+	links    int
+	distrust []distrust
+}
+
+func (w *walk) run(follow bool) error {
+	if err := w.start(); err != nil {
+		return err
+	}
+	for len(w.todo) > 0 {
+		next := filepath.Join(w.at, w.todo[0]) // ".." of what has no links
+		w.todo = w.todo[1:]
+		last := len(w.todo) == 0
+		info, err := os.Lstat(next)
+		if err != nil {
+			return err
 		}
-		last := len(todo) == 0
 		switch {
-		case info.Mode()&fs.ModeSymlink != 0 && !(last && !follow):
-			if links++; links > maxLinks {
-				return "", t.first(all, pathFault(path, errLoop))
-			}
-			all = append(all, t.faults(next, info, true)...)
-			target, err := os.Readlink(next)
-			if err != nil {
-				return "", pathFault(path, err)
-			}
-			if filepath.IsAbs(target) {
-				at = string(filepath.Separator)
-			}
-			todo = append(split(target), todo...)
-			continue
+		case info.Mode()&fs.ModeSymlink != 0 && (follow || !last):
+			err = w.follow(next, info)
 		case info.IsDir():
-			all = append(all, t.faults(next, info, true)...)
-			shared = isShared(info)
-		case !last:
-			return "", t.first(all, pathFault(path, errNotDir))
+			w.enter(next, info)
+		case last:
+			w.end(next, info)
 		default:
-			if shared {
-				all = append(all, inShared(at, next))
-			}
-			if len(all) > 0 { // else it is checked once it is open
-				all = append(all, t.faults(next, info, false)...)
-			}
+			err = errNotDir
 		}
-		at = next
+		if err != nil {
+			return err
+		}
 	}
-	return at, t.refuse("a driver file", all)
+	return nil
+}
+
+func (w *walk) start() error {
+	root := string(filepath.Separator)
+	info, err := os.Lstat(root)
+	if err == nil {
+		w.enter(root, info)
+	}
+	return err
+}
+
+func (w *walk) enter(dir string, info fs.FileInfo) {
+	w.distrust = append(w.distrust, w.trust.faults(dir, info, true)...)
+	w.at, w.shared = dir, isShared(info)
+}
+
+func (w *walk) follow(link string, info fs.FileInfo) error {
+	if w.links++; w.links > maxLinks {
+		return errLoop
+	}
+	w.distrust = append(w.distrust, w.trust.faults(link, info, true)...)
+	target, err := os.Readlink(link)
+	if err != nil {
+		return err
+	}
+	w.todo = append(split(target), w.todo...)
+	if filepath.IsAbs(target) {
+		return w.start()
+	}
+	return nil
+}
+
+func (w *walk) end(file string, info fs.FileInfo) {
+	if w.shared {
+		w.distrust = append(w.distrust, distrust{"the file itself in " + w.at + ", where all can write",
+			"move " + shellWord(file) + " to a directory where nobody else can write"})
+	}
+	if len(w.distrust) > 0 { // else it is checked once it is open
+		w.distrust = append(w.distrust, w.trust.faults(file, info, false)...)
+	}
+	w.at = file
 }
 
 // split returns the components of a path.
@@ -121,10 +165,6 @@ func (t *Trust) faults(path string, info fs.FileInfo, above bool) []distrust {
 		found = append(found, distrust{what + " (" + writers(info.Mode()) + " can write to it)", "chmod go-w " + shellWord(path)})
 	}
 	return found
-}
-
-func inShared(dir, path string) distrust {
-	return distrust{"the file itself in " + dir + ", where all can write", "move " + shellWord(path) + " to a directory where nobody else can write"}
 }
 
 func writers(mode fs.FileMode) string {
@@ -166,15 +206,6 @@ func (t *Trust) refuse(what string, all []distrust) *LoadError {
 	}
 	e.Found, e.Remedy = strings.Join(found, "; "), strings.Join(remedies, " && ")
 	return e
-}
-
-// first prefers the reasons that were found before an error stopped the search:
-// beyond them the path means what others like.
-func (t *Trust) first(all []distrust, err *LoadError) *LoadError {
-	if refused := t.refuse("a driver file", all); refused != nil {
-		return refused
-	}
-	return err
 }
 
 // userText names a user by number and, where there is one, by name.

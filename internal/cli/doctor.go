@@ -40,33 +40,7 @@ says that something was found.`,
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			host, err := inspect.Self()
-			if program != "" {
-				host, err = readHost(program)
-			}
-			if err != nil {
-				return err
-			}
-			if cacheDir != "" {
-				if cacheDir, err = filepath.Abs(cacheDir); err != nil {
-					return err
-				}
-			}
-			found, err := doctor.Examine(cmd.Context(), doctor.Options{CacheDir: cacheDir, Host: host})
-			if err != nil {
-				return err
-			}
-			d := diagnosis{OK: true, Checks: found}
-			for _, f := range found {
-				d.OK = d.OK && f.Status == doctor.OK
-			}
-			if err := d.print(cmd.OutOrStdout(), asJSON); err != nil {
-				return err
-			}
-			if !d.OK {
-				return errFinding
-			}
-			return nil
+			return runDoctor(cmd, program, cacheDir, asJSON)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON")
@@ -75,6 +49,36 @@ says that something was found.`,
 	_ = cmd.MarkFlagFilename("host")
 	_ = cmd.MarkFlagDirname("cache-dir")
 	return cmd
+}
+
+func runDoctor(cmd *cobra.Command, program, cacheDir string, asJSON bool) error {
+	host, err := inspect.Self()
+	if program != "" {
+		host, err = readHost(program)
+	}
+	if err != nil {
+		return err
+	}
+	if cacheDir != "" {
+		if cacheDir, err = filepath.Abs(cacheDir); err != nil {
+			return err
+		}
+	}
+	found, err := doctor.Examine(cmd.Context(), doctor.Options{CacheDir: cacheDir, Host: host})
+	if err != nil {
+		return err
+	}
+	d := diagnosis{OK: true, Checks: found}
+	for _, f := range found {
+		d.OK = d.OK && f.Status == doctor.OK
+	}
+	if err := d.print(cmd.OutOrStdout(), asJSON); err != nil {
+		return err
+	}
+	if !d.OK {
+		return errFinding
+	}
+	return nil
 }
 
 func (d diagnosis) print(w io.Writer, asJSON bool) error {
