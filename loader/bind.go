@@ -24,11 +24,18 @@ func bind[D any](s symbols, m contract.Manifest, facts *inspect.Facts) (*Driver[
 	if err != nil {
 		return nil, err
 	}
-	if name != m.Name {
-		return nil, bindFault(fmt.Sprintf("Name() that returns %q, as the manifest says", m.Name), fmt.Sprintf("%.80q", name),
-			"make Name and driver.json agree", nil)
+	if err := checkDriverName(name, m.Name); err != nil {
+		return nil, err
 	}
 	return &Driver[D]{New: newDriver, Value: value}, nil
+}
+
+func checkDriverName(name, manifest string) error {
+	if name == manifest {
+		return nil
+	}
+	return bindFault(fmt.Sprintf("Name() that returns %q, as the manifest says", manifest), fmt.Sprintf("%.80q", name),
+		"make Name and driver.json agree", nil)
 }
 
 func bindFault(wanted, found, remedy string, cause error) error {

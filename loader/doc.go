@@ -6,8 +6,9 @@
 //	db, err := drivers.OpenDB(ctx, "sqlite", "file:app.db")
 //
 // A driver file goes through the stages find, admit, inspect, fit, agree,
-// stage, open, bind and register; each is a file of this package, and
-// [Loader.LoadFile] is the whole way. Nothing of the file runs before open. A
+// stage, probe, open, bind and register; each is a file of this package, and
+// [Loader.LoadFile] is the whole way. Nothing of the file runs before open, or
+// before probe, which tries the file in a child process if Config.Probe asks. A
 // stage that refuses the file leaves the program as it was, and says in a
 // [LoadError] what it wanted, what it found and what to do.
 //

@@ -18,7 +18,8 @@ const (
 	StageFit      Stage = "fit"      // the driver's facts against the host's
 	StageAgree    Stage = "agree"    // manifest and versions
 	StageStage    Stage = "stage"    // a private copy
-	StageOpen     Stage = "open"     // the first that runs code of the file
+	StageProbe    Stage = "probe"    // if asked, a first try in a child process
+	StageOpen     Stage = "open"     // the first that runs code of the file in this process
 	StageBind     Stage = "bind"     // symbols, types, NewDriver
 	StageRegister Stage = "register" // the driver becomes known
 )

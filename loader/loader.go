@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/keyway-go/keyway/contract"
 	"github.com/keyway-go/keyway/loader/inspect"
@@ -41,6 +42,14 @@ type Config struct {
 	// Trust, if not nil, refuses driver files that others can change. nil
 	// loads files of any owner and mode.
 	Trust *Trust
+	// Probe loads each file in a child process first, so that a crash, an exit
+	// or an endless loop of its init functions or of NewDriver is an error.
+	// Such a file is remembered in CacheDir and not tried again, by no
+	// program of this user, until [Loader.Forget]. The program must import
+	// package loader/probe, which tells how the child comes to be.
+	Probe bool
+	// ProbeTimeout is how long the child may take; 0 means 10 seconds.
+	ProbeTimeout time.Duration
 	// Logger is told of each driver that loads or fails, and is handed to
 	// drivers that implement contract.LoggerSetter; nil means nobody.
 	Logger *slog.Logger
@@ -101,6 +110,9 @@ func For[D any](c *contract.Contract[D], cfg Config) (*Loader[D], error) {
 	if t := cfg.Trust; t != nil && slices.ContainsFunc(t.Owners, func(uid int) bool { return uid < 0 }) {
 		faults = append(faults, fmt.Errorf("loader: Trust.Owners has a negative number: %v", t.Owners))
 	}
+	if err := checkProbe(cfg); err != nil {
+		faults = append(faults, err)
+	}
 	v, err := parseVersions(cfg.Versions)
 	if err != nil {
 		faults = append(faults, err)
@@ -114,6 +126,9 @@ func For[D any](c *contract.Contract[D], cfg Config) (*Loader[D], error) {
 	if cfg.CacheSize == 0 {
 		cfg.CacheSize = 1 << 30
 	}
+	if cfg.ProbeTimeout == 0 {
+		cfg.ProbeTimeout = 10 * time.Second
+	}
 	log := cfg.Logger
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -125,7 +140,7 @@ func For[D any](c *contract.Contract[D], cfg Config) (*Loader[D], error) {
 // file in Config.Dirs: the one of the highest version that Config.Versions
 // allows, and among equals the one of the earlier directory. An error is a
 // *LoadError, or ctx.Err() if ctx ended while this call waited for another one
-// to load, or between two stages.
+// to load, during a probe, or between two stages.
 func (l *Loader[D]) Load(ctx context.Context, name string) (*Driver[D], error) {
 	if d, ok := l.Driver(name); ok {
 		return d, nil
@@ -244,6 +259,12 @@ func (l *Loader[D]) run(ctx context.Context, c *candidate) (*Driver[D], error) {
 	own, err := stage(c.admitted, l.cfg)
 	if err != nil {
 		return nil, err
+	}
+	if l.cfg.Probe {
+		if err := l.probe(ctx, own.path, c); err != nil {
+			own.release()
+			return nil, err
+		}
 	}
 	symbols, err := open(own, c.facts, c.manifest, c.sum())
 	if err != nil {

@@ -36,6 +36,14 @@ type openResult struct {
 	err     *LoadError // never handed out, since callers fill in their names
 }
 
+// opened tells whether a file was opened in this process, or failed to be.
+func opened(sum string) bool {
+	plugins.Lock()
+	defer plugins.Unlock()
+	_, ok := plugins.bySum[sum]
+	return ok
+}
+
 // open loads a staged file into the process. Its init functions run here. The
 // lock is held throughout, as the plugin package's own is for most of the way.
 // What is not in use afterwards is released.

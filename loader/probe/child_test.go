@@ -1,0 +1,186 @@
+//go:build linux
+
+package probe_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keyway-go/keyway/internal/fixture"
+)
+
+// alive tells whether a process runs; a zombie does not.
+func alive(t *testing.T, pid string) bool {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("/proc", pid, "stat"))
+	if err != nil {
+		return false
+	}
+	_, state, _ := strings.Cut(string(text), ") ")
+	return !strings.HasPrefix(state, "Z") && !strings.HasPrefix(state, "X")
+}
+
+func dies(t *testing.T, pid string) {
+	t.Helper()
+	require.Eventually(t, func() bool { return !alive(t, pid) }, 20*time.Second, 10*time.Millisecond, "process %s is left", pid)
+}
+
+// Nothing of the child's group is left when the error is there, though it holds
+// the output open.
+func TestProcessesOfTheChild(t *testing.T) {
+	for _, misbehave := range []string{"child", "child of its own session"} {
+		t.Run(misbehave, func(t *testing.T) {
+			pids := filepath.Join(t.TempDir(), "pids")
+			o := run(t, job{Cache: t.TempDir(), File: misbehaving(t)}, "MISBEHAVE="+misbehave, "MISBEHAVE_PIDS="+pids)[0]
+			require.NotNil(t, o.Error)
+			require.Contains(t, o.Error.Found, "exit status 4")
+			started := lines(t, pids)
+			require.Len(t, started, 2)
+			dies(t, started[0])
+			if misbehave != "child" { // the one that is beyond reach
+				pid, err := strconv.Atoi(started[1])
+				require.NoError(t, err)
+				require.True(t, alive(t, started[1]))
+				require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+			}
+			dies(t, started[1])
+		})
+	}
+}
+
+// A child whose parent is killed does not stay, whatever it does.
+func TestParentIsKilled(t *testing.T) {
+	for _, misbehave := range []string{"loop", "wait"} {
+		t.Run(misbehave, func(t *testing.T) {
+			pids := filepath.Join(t.TempDir(), "pids")
+			cmd, _ := command(t, job{Cache: t.TempDir(), File: misbehaving(t), Loaders: 1, Each: 1, Timeout: hostLimit},
+				filepath.Join(t.TempDir(), "out"), "MISBEHAVE="+misbehave, "MISBEHAVE_PIDS="+pids)
+			require.NoError(t, cmd.Start())
+			require.Eventually(t, func() bool {
+				text, err := os.ReadFile(pids)
+				return err == nil && strings.HasSuffix(string(text), "\n")
+			}, 20*time.Second, 5*time.Millisecond)
+			require.NoError(t, cmd.Process.Kill())
+			_ = cmd.Wait()
+			dies(t, lines(t, pids)[0])
+		})
+	}
+}
+
+// No process becomes a child by accident, and one that may be meant to be one
+// does not reach the main function.
+func TestNoChildByAccident(t *testing.T) {
+	token := strings.Repeat("A", 26)
+	for name, c := range map[string]struct{ job, why string }{
+		"only the variable": {"", "descriptor 3 is no pipe"},
+		"another token":     {`{"Token":"B"}` + "\n", "the job is another's"},
+		"no token":          {"{}\n", "the job is another's"},
+		"no JSON":           {"hello\n", "the job is not readable"},
+		"no line":           {`{"Token":"` + token + `"}`, "there is no job"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			mainLog := filepath.Join(t.TempDir(), "main")
+			cmd := exec.Command(host(t), "{}", os.DevNull)
+			cmd.Env = append(os.Environ(), "KEYWAY_PROBE_CHILD="+token, "MAIN_LOG="+mainLog)
+			if c.job != "" {
+				for range 3 {
+					r, w, err := os.Pipe()
+					require.NoError(t, err)
+					defer r.Close()
+					_, err = w.WriteString(c.job)
+					require.NoError(t, err)
+					require.NoError(t, w.Close())
+					cmd.ExtraFiles = append(cmd.ExtraFiles, r)
+				}
+			}
+			out, err := cmd.CombinedOutput()
+			var exit *exec.ExitError
+			require.ErrorAs(t, err, &exit)
+			require.Equal(t, 2, exit.ExitCode(), "%s", out)
+			require.Contains(t, string(out), "KEYWAY_PROBE_CHILD is set, but this process is no child that tries a driver file: "+c.why+"; unset it\n")
+			require.NoFileExists(t, mainLog)
+		})
+	}
+}
+
+// A program with rights that its starter has not loads no file at the bidding
+// of descriptors and variables.
+func TestNoChildWithMoreRights(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to make a setuid program")
+	}
+	const nobody = 65534
+	dir := t.TempDir()
+	for d := dir; d != "/" && d != os.TempDir(); d = filepath.Dir(d) {
+		require.NoError(t, os.Chmod(d, 0o755))
+	}
+	program, cache := filepath.Join(dir, "host"), filepath.Join(dir, "cache")
+	require.NoError(t, os.WriteFile(program, []byte(read(t, host(t))), 0o755))
+	require.NoError(t, os.Chown(program, nobody, nobody))
+	require.NoError(t, os.Chmod(program, os.ModeSetuid|0o755))
+	require.NoError(t, os.Mkdir(cache, 0o700))
+	require.NoError(t, os.Chown(cache, nobody, nobody))
+
+	out := filepath.Join(cache, "out")
+	cmd, said := command(t, job{Cache: cache, File: copyOf2(t, dir, misbehaving(t)), Loaders: 1, Each: 1, Timeout: hostLimit}, out)
+	cmd.Path = program
+	require.NoError(t, cmd.Run(), "%s", said)
+	text := read(t, out)
+	require.Contains(t, text, `"Wanted":"a program that has no more rights than its starter","Found":"one that gains rights`)
+	require.NoDirExists(t, filepath.Join(cache, "quarantine"))
+}
+
+func copyOf2(t *testing.T, dir, file string) string {
+	t.Helper()
+	name := filepath.Join(dir, "copy.so")
+	require.NoError(t, os.WriteFile(name, []byte(read(t, file)), 0o644))
+	return name
+}
+
+// Packages of the standard library that the program has, but has not
+// initialized when the child's turn comes, work in a driver file.
+func TestLateStandardLibrary(t *testing.T) {
+	std := fixture.Plain("probestd", fixture.Manifest("probestd", "1.0.0"), `import (
+	"database/sql/driver"
+	"net/http"
+	"strings"
+	"text/template"
+)
+
+type drv struct{}
+
+func (drv) Name() string                                   { return "probestd" }
+func (drv) OpenConnector(string) (driver.Connector, error) { return nil, nil }
+
+func init() {
+	var b strings.Builder
+	if err := template.Must(template.New("").Parse("{{printf \"%d\" .}}")).Execute(&b, http.StatusOK); err != nil || b.String() != "200" {
+		panic(b.String())
+	}
+	if http.DefaultTransport == nil || http.ErrServerClosed == nil || http.NewServeMux() == nil {
+		panic("net/http is not initialized")
+	}
+}
+
+func NewDriver() interface {
+	Name() string
+	OpenConnector(string) (driver.Connector, error)
+} {
+	return drv{}
+}`)
+	files := tree(t, "testdata/host")
+	files["std.go"] = "package main\n\nimport (\n\t\"net/http\"\n\t\"text/template\"\n)\n\nvar _ = template.Must(template.New(\"\").Parse(http.MethodGet))\n"
+	program := fixture.Program(t, fixture.Source{Name: "probehost", Files: files})
+	cmd, said := command(t, job{Cache: t.TempDir(), File: fixture.Build(t, std), Loaders: 1, Each: 1, Timeout: hostLimit}, filepath.Join(t.TempDir(), "out"))
+	cmd.Path = program
+	require.NoError(t, cmd.Run(), "%s", said)
+	require.Contains(t, read(t, cmd.Args[2]), `"Value":"probestd"`)
+}
