@@ -2,6 +2,7 @@ package loader
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -62,14 +63,15 @@ var probes = struct {
 // checkProbe returns what is wrong with the part of a Config that is about the
 // probe.
 func checkProbe(cfg Config) error {
+	var faults []error
 	if cfg.ProbeTimeout < 0 {
-		return fmt.Errorf("loader: ProbeTimeout is negative: %v", cfg.ProbeTimeout)
+		faults = append(faults, fmt.Errorf("loader: ProbeTimeout is negative: %v", cfg.ProbeTimeout))
 	}
 	if cfg.Probe && !trial.Linked() {
-		return fmt.Errorf("loader: Probe needs package %s, which the program does not import or has not initialized yet; "+
-			"add to the package that makes the loader: import _ %[1]q", probePackage)
+		faults = append(faults, fmt.Errorf("loader: Probe needs package %s, which the program does not import or has not initialized yet; "+
+			"add to the package that makes the loader: import _ %[1]q", probePackage))
 	}
-	return nil
+	return errors.Join(faults...)
 }
 
 // probe tries a staged file in a child process, unless this process has done so

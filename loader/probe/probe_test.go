@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/keyway-go/keyway/internal/fixture"
 	"github.com/keyway-go/keyway/loader"
 )
 
@@ -102,5 +103,19 @@ func TestHarmless(t *testing.T) {
 	for _, name := range []string{"print to standard error", "short goroutine"} {
 		o := run(t, job{Cache: t.TempDir(), File: misbehaving(t)}, "MISBEHAVE="+name)[0]
 		require.Equal(t, "misbehaving", o.Value, o.Text)
+	}
+}
+
+// The drivers of this repository leave a process as it was.
+func TestFirstParty(t *testing.T) {
+	if testing.Short() {
+		t.Skip("may build drivers")
+	}
+	l, err := loader.New(loader.Config{CacheDir: t.TempDir(), Probe: true, ProbeTimeout: time.Minute})
+	require.NoError(t, err)
+	for _, name := range []string{"sqlite", "sqlite3", "postgres", "mysql"} {
+		d, err := l.LoadFile(t.Context(), fixture.FirstParty(t, name))
+		require.NoError(t, err)
+		require.Equal(t, name, d.Value.Name())
 	}
 }

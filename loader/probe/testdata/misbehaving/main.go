@@ -69,6 +69,9 @@ func log(variable string, value any) {
 
 func init() {
 	log("MISBEHAVE_PIDS", os.Getpid())
+	if _, ok := os.LookupEnv("KEYWAY_PROBE_CHILD"); ok {
+		panic("what this starts would be a child, too")
+	}
 	switch os.Getenv("MISBEHAVE") {
 	case "panic":
 		panic("in\x1b[2Jinit")
