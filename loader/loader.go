@@ -44,9 +44,11 @@ type Config struct {
 	Trust *Trust
 	// Probe loads each file in a child process first, so that a crash, an exit
 	// or an endless loop of its init functions or of NewDriver is an error.
-	// Such a file is remembered in CacheDir and not tried again, by no
-	// program of this user, until [Loader.Forget]. The program must import
-	// package loader/probe, which tells how the child comes to be.
+	// Such a file is remembered, by its content and in CacheDir, and is not
+	// tried again before [Loader.Forget], whichever program of this user
+	// probes. The program must import package loader/probe, which tells how
+	// the child comes to be. LoadError.Err of stage probe is a *ProbeError,
+	// unless no child could be started.
 	Probe bool
 	// ProbeTimeout is how long the child may take; 0 means 10 seconds.
 	ProbeTimeout time.Duration

@@ -1,3 +1,5 @@
+//go:build linux
+
 package loader
 
 import (
@@ -29,4 +31,15 @@ func TestJudgeTheEnd(t *testing.T) {
 	require.Equal(t, "no end within 1s in a child process", fault.Found)
 	require.Contains(t, fault.Remedy, "ProbeTimeout")
 	require.Nil(t, judge(&trial.Result{Doing: trial.Leave}, time.Second))
+}
+
+// What the dynamic linker refuses may be the machine's fault, such as a
+// library that is missing today.
+func TestTryRefused(t *testing.T) {
+	var did []trial.Doing
+	fault := try(trial.Job{File: write(t, "text.so", []byte("text")), Driver: "x"}, func(d trial.Doing) { did = append(did, d) })
+	require.NotNil(t, fault)
+	require.Equal(t, "a plugin that the runtime accepts", fault.Wanted)
+	require.False(t, fault.Behaviour)
+	require.Equal(t, []trial.Doing{trial.Open}, did)
 }

@@ -79,17 +79,23 @@ func TestParentIsKilled(t *testing.T) {
 // does not reach the main function.
 func TestNoChildByAccident(t *testing.T) {
 	token := strings.Repeat("A", 26)
-	for name, c := range map[string]struct{ job, why string }{
-		"only the variable": {"", "descriptor 3 is no pipe"},
-		"another token":     {`{"Token":"B"}` + "\n", "the job is another's"},
-		"no token":          {"{}\n", "the job is another's"},
-		"no JSON":           {"hello\n", "the job is not readable"},
-		"no line":           {`{"Token":"` + token + `"}`, "there is no job"},
+	for name, c := range map[string]struct {
+		variable, job, why string
+		shared             bool // its process group
+	}{
+		"only the variable":       {token, "", "descriptor 3 is no pipe", false},
+		"another token":           {token, `{"Token":"B"}` + "\n", "the job is another's", false},
+		"no token":                {token, "{}\n", "the job is another's", false},
+		"empty":                   {"", "{}\n", "the job is another's", false},
+		"no JSON":                 {token, "hello\n", "the job is not readable", false},
+		"no line":                 {token, `{"Token":"` + token + `"}`, "there is no job", false},
+		"another's process group": {token, "", "it has no process group of its own", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			mainLog := filepath.Join(t.TempDir(), "main")
 			cmd := exec.Command(host(t), "{}", os.DevNull)
-			cmd.Env = append(os.Environ(), "KEYWAY_PROBE_CHILD="+token, "MAIN_LOG="+mainLog)
+			cmd.Env = append(os.Environ(), "KEYWAY_PROBE_CHILD="+c.variable, "MAIN_LOG="+mainLog)
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: !c.shared}
 			if c.job != "" {
 				for range 3 {
 					r, w, err := os.Pipe()

@@ -56,6 +56,10 @@ func Main() {
 // recognize checks that this process is meant to be a child, and returns its job
 // and a reader that ends with the parent.
 func recognize(token string) (job Job, parent io.Reader, err error) {
+	// A child kills its group.
+	if syscall.Getpgrp() != os.Getpid() {
+		return job, nil, errors.New("it has no process group of its own")
+	}
 	for fd := jobFD; fd <= stdoutFD; fd++ {
 		var st syscall.Stat_t
 		if err := syscall.Fstat(fd, &st); err != nil || st.Mode&syscall.S_IFMT != syscall.S_IFIFO {
