@@ -117,38 +117,53 @@ func TestNoChildByAccident(t *testing.T) {
 	}
 }
 
-// A program with rights that its starter has not loads no file at the bidding
-// of descriptors and variables.
-func TestNoChildWithMoreRights(t *testing.T) {
+const nobody = 65534
+
+// nobodys returns a program, a driver file and a cache directory that the user
+// nobody may use.
+func nobodys(t *testing.T) (program string, j job) {
+	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("needs root to make a setuid program")
+		t.Skip("needs root to act for another user")
 	}
-	const nobody = 65534
 	dir := t.TempDir()
 	for d := dir; d != "/" && d != os.TempDir(); d = filepath.Dir(d) {
 		require.NoError(t, os.Chmod(d, 0o755))
 	}
-	program, cache := filepath.Join(dir, "host"), filepath.Join(dir, "cache")
+	program, j = filepath.Join(dir, "host"), job{Cache: filepath.Join(dir, "cache"), File: filepath.Join(dir, "misbehaving.so"), Loaders: 1, Each: 1, Timeout: hostLimit}
 	require.NoError(t, os.WriteFile(program, []byte(read(t, host(t))), 0o755))
-	require.NoError(t, os.Chown(program, nobody, nobody))
-	require.NoError(t, os.Chmod(program, os.ModeSetuid|0o755))
-	require.NoError(t, os.Mkdir(cache, 0o700))
-	require.NoError(t, os.Chown(cache, nobody, nobody))
-
-	out := filepath.Join(cache, "out")
-	cmd, said := command(t, job{Cache: cache, File: copyOf2(t, dir, misbehaving(t)), Loaders: 1, Each: 1, Timeout: hostLimit}, out)
-	cmd.Path = program
-	require.NoError(t, cmd.Run(), "%s", said)
-	text := read(t, out)
-	require.Contains(t, text, `"Wanted":"a program that has no more rights than its starter","Found":"one that gains rights`)
-	require.NoDirExists(t, filepath.Join(cache, "quarantine"))
+	require.NoError(t, os.WriteFile(j.File, []byte(read(t, misbehaving(t))), 0o644))
+	require.NoError(t, os.Mkdir(j.Cache, 0o700))
+	require.NoError(t, os.Chown(j.Cache, nobody, nobody))
+	return program, j
 }
 
-func copyOf2(t *testing.T, dir, file string) string {
-	t.Helper()
-	name := filepath.Join(dir, "copy.so")
-	require.NoError(t, os.WriteFile(name, []byte(read(t, file)), 0o644))
-	return name
+// A program with rights that its starter has not loads no file at the bidding
+// of descriptors and variables.
+func TestNoChildWithMoreRights(t *testing.T) {
+	program, j := nobodys(t)
+	var fs syscall.Statfs_t
+	require.NoError(t, syscall.Statfs(program, &fs))
+	if fs.Flags&syscall.MS_NOSUID != 0 {
+		t.Skip("setuid programs gain nothing below " + program)
+	}
+	require.NoError(t, os.Chown(program, nobody, nobody))
+	require.NoError(t, os.Chmod(program, os.ModeSetuid|0o755))
+	cmd, said := command(t, j, filepath.Join(j.Cache, "out"))
+	cmd.Path = program
+	require.NoError(t, cmd.Run(), "%s", said)
+	require.Contains(t, read(t, cmd.Args[2]), `"Wanted":"a program that has no more rights than its starter","Found":"one that gains rights`)
+	require.NoDirExists(t, filepath.Join(j.Cache, "quarantine"))
+}
+
+// A service that gives up its rights once it runs can probe.
+func TestRightsThatWereDropped(t *testing.T) {
+	program, j := nobodys(t)
+	j.User = nobody
+	cmd, said := command(t, j, filepath.Join(j.Cache, "out"))
+	cmd.Path = program
+	require.NoError(t, cmd.Run(), "%s", said)
+	require.Contains(t, read(t, cmd.Args[2]), `"Value":"misbehaving"`)
 }
 
 // Packages of the standard library that the program has, but has not

@@ -66,6 +66,7 @@ type job struct {
 	File     string
 	Forget   string
 	DSN      string
+	User     int
 }
 
 type outcome struct {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"example.com/fixture/probehost/early"
@@ -26,6 +27,7 @@ type job struct {
 	File     string
 	Forget   string
 	DSN      string
+	User     int // to become before anything is loaded, or 0
 }
 
 type outcome struct {
@@ -41,6 +43,10 @@ func main() {
 	late.Used()
 	var j job
 	check(json.Unmarshal([]byte(os.Args[1]), &j))
+	if j.User != 0 {
+		check(syscall.Setgid(j.User))
+		check(syscall.Setuid(j.User))
+	}
 	ctx := context.Background()
 	if j.Deadline > 0 {
 		var cancel context.CancelFunc
