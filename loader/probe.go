@@ -198,7 +198,7 @@ func evidence(r *trial.Result, fault *trial.Fault) *ProbeError {
 	return &ProbeError{
 		Doing: string(r.Doing), ExitCode: r.ExitCode, Signal: r.Signal, TimedOut: r.TimedOut, Took: r.Took,
 		Stdout: printable(r.Stdout.String()), Stderr: printable(r.Stderr.String()),
-		Stack: printable(fault.Stack[:min(len(fault.Stack), maxStack)]),
+		Stack: printable(cut(fault.Stack, maxStack)),
 		When:  time.Now().UTC(), Host: host, GoVersion: runtime.Version(),
 	}
 }

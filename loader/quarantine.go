@@ -25,8 +25,9 @@ type quarantine string
 // again because of that fails in a child again.
 const maxQuarantine = 256
 
-// maxRecord bounds a record in bytes; what is written is far smaller.
-const maxRecord = 64 << 10
+// maxRecord bounds a record in bytes; what is written is smaller, even if JSON
+// spells every byte of the evidence as "\u0001".
+const maxRecord = 256 << 10
 
 // record is what is remembered of a file.
 type record struct {

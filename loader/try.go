@@ -3,6 +3,7 @@ package loader
 import (
 	"errors"
 	"reflect"
+	"strings"
 
 	"github.com/keyway-go/keyway/loader/internal/trial"
 )
@@ -43,11 +44,20 @@ func (e *LoadError) ended() bool {
 }
 
 func asFault(e *LoadError, behaviour bool) *trial.Fault {
-	f := &trial.Fault{Wanted: e.Wanted, Found: e.Found, Remedy: e.Remedy, Behaviour: behaviour}
+	f := &trial.Fault{Wanted: e.Wanted, Found: cut(e.Found, 2<<10), Remedy: e.Remedy, Behaviour: behaviour}
 	if p, ok := errors.AsType[*PanicError](e.Err); ok {
 		f.Stack = string(p.Stack)
 	}
 	return f
+}
+
+// cut bounds what a driver can make as long as it likes, such as the value of a
+// panic.
+func cut(s string, size int) string {
+	if len(s) <= size {
+		return s
+	}
+	return strings.ToValidUTF8(s[:size], "") + " ..."
 }
 
 // untypedNewDriver returns NewDriver if it is a function that returns a value,

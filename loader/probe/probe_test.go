@@ -39,6 +39,7 @@ var misbehaviours = map[string]struct {
 	evidence      loader.ProbeError // Stdout, Stderr and Stack are parts
 }{
 	"panic":                     {"init functions that return", "a panic: in\x1b[2Jinit", loader.ProbeError{Doing: "leave", Stack: "misbehaving.init.0"}},
+	"panic much":                {"init functions that return", "a panic: much\x01\x01", loader.ProbeError{Doing: "leave"}},
 	"exit 0":                    {"init functions that return", "exit status 0 in a child process", loader.ProbeError{Doing: "open"}},
 	"exit 3":                    {"init functions that return", `exit status 3 in a child process, saying "second"`, loader.ProbeError{Doing: "open", ExitCode: 3, Stderr: "first\nsecond"}},
 	"loop":                      {"init functions that return", "no end within 500ms", loader.ProbeError{Doing: "open", ExitCode: -1, Signal: "SIGKILL", TimedOut: true}},
@@ -91,10 +92,16 @@ func TestMisbehaviour(t *testing.T) {
 			require.Contains(t, e.Stack, w.Stack)
 			require.NotContains(t, e.Stdout+e.Stderr+e.Stack, "\x1b")
 			require.Less(t, len(e.Stdout), 5000)
+			require.Less(t, len(o.Error.Found), 5000)
 			require.NotContains(t, e.Stdout, "banner", "the host's own output")
 			require.Positive(t, e.Took)
 			require.Equal(t, host(t), e.Host)
 			require.Contains(t, o.Error.Remedy, "to have the file tried again: rm "+j.Cache)
+
+			again := run(t, j)[0] // which would be good
+			require.NotNil(t, again.Error)
+			require.Contains(t, again.Error.Found, "is not tried again: "+o.Error.Found)
+			require.Equal(t, e, again.Probe)
 		})
 	}
 }

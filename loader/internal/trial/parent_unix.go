@@ -140,8 +140,8 @@ func (p *pipes) expire(at time.Time) {
 	}
 }
 
-// maxReport bounds what is read of a report; a stack is in it.
-const maxReport = 256 << 10
+// maxReport bounds what is read of a report; stacks are in it.
+const maxReport = 1 << 20
 
 // read fills in what the child says. The group ends when all of it was read.
 func (p *pipes) read(r *Result) *sync.WaitGroup {
@@ -151,6 +151,7 @@ func (p *pipes) read(r *Result) *sync.WaitGroup {
 		for {
 			var m message
 			if d.Decode(&m) != nil {
+				_, _ = io.Copy(io.Discard, p.report.r) // nobody is to wait for a reader
 				return
 			}
 			r.Doing, r.Fault = m.Doing, m.Fault

@@ -75,6 +75,8 @@ func init() {
 	switch os.Getenv("MISBEHAVE") {
 	case "panic":
 		panic("in\x1b[2Jinit")
+	case "panic much":
+		panic("much" + strings.Repeat("\x01", 1<<20))
 	case "exit 0":
 		os.Exit(0)
 	case "exit 3":
