@@ -95,6 +95,7 @@ func TestMisbehaviour(t *testing.T) {
 			require.Less(t, len(o.Error.Found), 5000)
 			require.NotContains(t, e.Stdout, "banner", "the host's own output")
 			require.Positive(t, e.Took)
+			require.Less(t, e.Took, 20*time.Second)
 			require.Equal(t, host(t), e.Host)
 			require.Contains(t, o.Error.Remedy, "to have the file tried again: rm "+j.Cache)
 

@@ -152,6 +152,15 @@ func TestNotTheFilesFault(t *testing.T) {
 		require.Equal(t, "", o.Probe.Doing)
 		notRemembered(t, j)
 	})
+	t.Run("the program lets the system wait for children", func(t *testing.T) {
+		j := job{Cache: t.TempDir(), File: file}
+		o := run(t, j, "EARLY=ignore children")[0]
+		require.NotNil(t, o.Error, o.Value)
+		require.Equal(t, loader.StageProbe, o.Error.Stage)
+		require.Equal(t, "a child process to try the file in", o.Error.Wanted)
+		require.Contains(t, o.Error.Found, "how the child process ended is not known")
+		notRemembered(t, j)
+	})
 	t.Run("the program waits", func(t *testing.T) {
 		j := job{Cache: t.TempDir(), File: file, Timeout: 300 * time.Millisecond}
 		o := run(t, j, "EARLY=wait")[0]

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -57,13 +58,16 @@ func Start(ctx context.Context, limit time.Duration, job Job) (*Result, error) {
 	// A job is shorter than what a pipe holds. A child that is gone already
 	// says why below.
 	_ = json.NewEncoder(p.job.w).Encode(job)
-	_ = cmd.Wait()
+	waited := cmd.Wait()
 	_ = procgroup.Kill(cmd)
 	r.Took = time.Since(start)
 	p.expire(time.Now().Add(drainTime))
 	reading.Wait()
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if cmd.ProcessState == nil { // SIGCHLD is ignored, or somebody else waits for all children
+		return nil, fmt.Errorf("how the child process ended is not known: %w", waited)
 	}
 	r.ended(cmd.ProcessState, errors.Is(limited.Err(), context.DeadlineExceeded))
 	return &r, nil

@@ -4,12 +4,17 @@ package early
 import (
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 )
 
 func init() {
 	Log("EARLY_LOG", "early")
 	fmt.Println("a banner")
+	if os.Getenv("EARLY") == "ignore children" {
+		signal.Ignore(syscall.SIGCHLD)
+	}
 	if os.Getenv("KEYWAY_PROBE_CHILD") == "" {
 		return
 	}
