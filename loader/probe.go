@@ -91,7 +91,7 @@ func (l *Loader[D]) probe(ctx context.Context, staged string, c *candidate) erro
 		return known.again(q.file(c.sum()))
 	}
 	r, err := trial.Start(ctx, l.cfg.ProbeTimeout, trial.Job{File: staged, Driver: c.manifest.Name})
-	if ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if err != nil {

@@ -27,9 +27,6 @@ const drainTime = 200 * time.Millisecond
 // and waits until it is gone and nothing is left of its process group. An error
 // says that there was no child, or is ctx.Err().
 func Start(ctx context.Context, limit time.Duration, job Job) (*Result, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
 	self, err := executable()
 	if err != nil {
 		return nil, err
@@ -45,8 +42,7 @@ func Start(ctx context.Context, limit time.Duration, job Job) (*Result, error) {
 	cmd := exec.CommandContext(limited, self)
 	cmd.Args[0] = os.Args[0]
 	cmd.Env = append(os.Environ(), Variable+"="+job.Token)
-	cmd.ExtraFiles = []*os.File{p.job.r, p.report.w, p.stdout.w}
-	cmd.Stderr = p.stderr.w
+	p.attach(cmd)
 	procgroup.Own(cmd)
 	start := time.Now()
 	if err := cmd.Start(); err != nil {
@@ -120,6 +116,13 @@ func (p *pipes) open() (err error) {
 		}
 	}
 	return nil
+}
+
+// attach gives a command the child's ends, in the order of the descriptors that
+// the child knows.
+func (p *pipes) attach(cmd *exec.Cmd) {
+	cmd.ExtraFiles = []*os.File{p.job.r, p.report.w, p.stdout.w}
+	cmd.Stderr = p.stderr.w
 }
 
 // closeOthers closes the child's ends.
