@@ -33,6 +33,14 @@ func dies(t *testing.T, pid string) {
 	require.Eventually(t, func() bool { return !alive(t, pid) }, 20*time.Second, 10*time.Millisecond, "process %s is left", pid)
 }
 
+// end kills a process that a test has started.
+func end(t *testing.T, pid string) {
+	t.Helper()
+	n, err := strconv.Atoi(pid)
+	require.NoError(t, err)
+	require.NoError(t, syscall.Kill(n, syscall.SIGKILL))
+}
+
 // Nothing of the child's group is left when the error is there, though it holds
 // the output open.
 func TestProcessesOfTheChild(t *testing.T) {
@@ -44,12 +52,15 @@ func TestProcessesOfTheChild(t *testing.T) {
 			require.Contains(t, o.Error.Found, "exit status 4")
 			started := lines(t, pids)
 			require.Len(t, started, 2)
+			t.Cleanup(func() {
+				if alive(t, started[1]) {
+					end(t, started[1])
+				}
+			})
 			dies(t, started[0])
 			if misbehave != "child" { // the one that is beyond reach
-				pid, err := strconv.Atoi(started[1])
-				require.NoError(t, err)
 				require.True(t, alive(t, started[1]))
-				require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+				end(t, started[1])
 			}
 			dies(t, started[1])
 		})
@@ -70,7 +81,13 @@ func TestParentIsKilled(t *testing.T) {
 			}, 20*time.Second, 5*time.Millisecond)
 			require.NoError(t, cmd.Process.Kill())
 			_ = cmd.Wait()
-			dies(t, lines(t, pids)[0])
+			child := lines(t, pids)[0]
+			t.Cleanup(func() {
+				if alive(t, child) {
+					end(t, child)
+				}
+			})
+			dies(t, child)
 		})
 	}
 }

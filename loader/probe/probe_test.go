@@ -42,8 +42,8 @@ var misbehaviours = map[string]struct {
 	"panic much":                {"init functions that return", "a panic: much\x01\x01", loader.ProbeError{Doing: "leave"}},
 	"exit 0":                    {"init functions that return", "exit status 0 in a child process", loader.ProbeError{Doing: "open"}},
 	"exit 3":                    {"init functions that return", `exit status 3 in a child process, saying "second"`, loader.ProbeError{Doing: "open", ExitCode: 3, Stderr: "first\nsecond"}},
-	"loop":                      {"init functions that return", "no end within 500ms", loader.ProbeError{Doing: "open", ExitCode: -1, Signal: "SIGKILL", TimedOut: true}},
-	"wait":                      {"init functions that return", "no end within 500ms", loader.ProbeError{Doing: "open", ExitCode: -1, Signal: "SIGKILL", TimedOut: true}},
+	"loop":                      {"init functions that return", "no end within 2s", loader.ProbeError{Doing: "open", ExitCode: -1, Signal: "SIGKILL", TimedOut: true}},
+	"wait":                      {"init functions that return", "no end within 2s", loader.ProbeError{Doing: "open", ExitCode: -1, Signal: "SIGKILL", TimedOut: true}},
 	"C crash":                   {"init functions that return", `saying "SIGSEGV: segmentation violation"`, loader.ProbeError{Doing: "open", ExitCode: 2, Stderr: "signal arrived during cgo execution"}},
 	"SIGSEGV":                   {"init functions that return", `saying "SIGSEGV: segmentation violation"`, loader.ProbeError{Doing: "open", ExitCode: 2, Stderr: "goroutine"}},
 	"SIGKILL":                   {"init functions that return", "SIGKILL in a child process", loader.ProbeError{Doing: "open", ExitCode: -1, Signal: "SIGKILL"}},
@@ -61,7 +61,7 @@ var misbehaviours = map[string]struct {
 	"NewDriver panics":          {"NewDriver that returns", "a panic: no driver", loader.ProbeError{Doing: "leave", Stack: "NewDriver"}},
 	"NewDriver Goexit":          {"NewDriver that returns", "a call of runtime.Goexit", loader.ProbeError{Doing: "leave"}},
 	"NewDriver is nil":          {"a driver from NewDriver", "nil", loader.ProbeError{Doing: "leave"}},
-	"NewDriver loops":           {"NewDriver and Name that return", "no end within 500ms", loader.ProbeError{Doing: "NewDriver", ExitCode: -1, Signal: "SIGKILL", TimedOut: true}},
+	"NewDriver loops":           {"NewDriver and Name that return", "no end within 2s", loader.ProbeError{Doing: "NewDriver", ExitCode: -1, Signal: "SIGKILL", TimedOut: true}},
 	"NewDriver exits":           {"NewDriver and Name that return", "exit status 5", loader.ProbeError{Doing: "NewDriver", ExitCode: 5}},
 	"Name panics":               {"Name that returns", "a panic: no name", loader.ProbeError{Doing: "leave"}},
 	"Name differs":              {`Name() that returns "misbehaving"`, `"imposter"`, loader.ProbeError{Doing: "leave"}},
@@ -71,9 +71,10 @@ func TestMisbehaviour(t *testing.T) {
 	file := misbehaving(t)
 	for name, want := range misbehaviours {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			j := job{Cache: t.TempDir(), File: file}
 			if want.evidence.TimedOut {
-				j.Timeout = 500 * time.Millisecond
+				j.Timeout = 2 * time.Second
 			}
 			o := run(t, j, "MISBEHAVE="+name)[0]
 			require.Empty(t, o.Value, "it was loaded")

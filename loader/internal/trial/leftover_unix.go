@@ -78,7 +78,7 @@ func (p process) changed() *Fault {
 
 // settleTime is how long goroutines that are about to end are waited for. Only
 // a file that started some takes any of it.
-const settleTime = 100 * time.Millisecond
+const settleTime = time.Second
 
 func (p process) leftGoroutines() []string {
 	for deadline := time.Now().Add(settleTime); ; time.Sleep(time.Millisecond) {
