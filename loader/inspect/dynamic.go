@@ -18,7 +18,9 @@ const (
 type dynamic struct {
 	*image
 	strings []byte // .dynstr
+	tags    map[elf.DynTag]uint64
 	needed  []string
+	steps   int // records of symbol versions that were read
 
 	symOff, symCount   uint64 // .dynsym
 	relaOff, relaCount uint64 // .rela.dyn
@@ -28,6 +30,7 @@ type dynamic struct {
 type symbol struct {
 	name        uint32 // offset in strings
 	kind        elf.SymType
+	bind        elf.SymBind
 	section     elf.SectionIndex
 	value, size uint64
 }
@@ -55,7 +58,7 @@ func (img *image) openDynamic() (*dynamic, error) {
 	if err != nil {
 		return nil, err
 	}
-	dyn := &dynamic{image: img}
+	dyn := &dynamic{image: img, tags: tags}
 	if err := dyn.findSymbols(sec, tags); err != nil {
 		return nil, err
 	}
@@ -216,6 +219,7 @@ func (d *dynamic) symbol(rec []byte) symbol {
 	return symbol{
 		name:    d.order.Uint32(rec),
 		kind:    elf.SymType(rec[4] & 0xf),
+		bind:    elf.SymBind(rec[4] >> 4),
 		section: elf.SectionIndex(d.order.Uint16(rec[6:])),
 		value:   d.order.Uint64(rec[8:]),
 		size:    d.order.Uint64(rec[16:]),

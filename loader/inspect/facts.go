@@ -86,6 +86,38 @@ type Facts struct {
 	// Needed are the shared libraries that the dynamic linker loads along with
 	// the file (DT_NEEDED), in their order.
 	Needed []string `json:"needed"`
+
+	// RunPath are the directories that the file itself names for the dynamic
+	// linker to look for them (DT_RUNPATH or DT_RPATH), as they are written:
+	// $ORIGIN is the directory of the file.
+	RunPath []string `json:"run_path"`
+
+	// Versions are the versions of their symbols without which the dynamic
+	// linker refuses the file, such as GLIBC_2.34 of libc.so.6.
+	Versions []SymbolVersion `json:"versions"`
+
+	// Symbolic says that the file was linked with -Bsymbolic, so that it takes
+	// no symbol from other files that it has itself.
+	Symbolic bool `json:"symbolic"`
+
+	// CFunctions are the C functions that the file offers to whatever is loaded
+	// after it, and itself takes from whatever was loaded before, sorted. Those
+	// that every program of the Go toolchain has, of cgo and of the sanitizers,
+	// are not among them.
+	CFunctions []string `json:"c_functions"`
+
+	// CPackages are the marks that cgo gives to packages that call one of
+	// CFunctions, sorted: of the same sources it makes the same mark.
+	CPackages []string `json:"c_packages"`
+}
+
+// SymbolVersion is a version of a shared library's symbols. Libraries keep all
+// versions that they ever had.
+type SymbolVersion struct {
+	// Library is the file that has the version, as in Facts.Needed.
+	Library string `json:"library"`
+	// Version is the version's name.
+	Version string `json:"version"`
 }
 
 // Module is a module compiled into a binary. The zero value is no module.

@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -21,6 +22,8 @@ const (
 	// KindNoRuntime: a plugin without the fingerprint of a Go runtime, so that
 	// nothing can be said of what it shares with the host.
 	KindNoRuntime Kind = "no-runtime"
+	// KindSymbolic: the plugin would use a Go runtime of its own.
+	KindSymbolic Kind = "symbolic"
 	// KindGoVersion: another Go version.
 	KindGoVersion Kind = "go-version"
 	// KindSetting: a build setting that changes the standard library.
@@ -29,6 +32,20 @@ const (
 	KindStandard Kind = "standard-library"
 	// KindModule: packages of a module that host and driver share differ.
 	KindModule Kind = "module"
+	// KindLibrary: a shared library is needed that the dynamic linker does not
+	// find.
+	KindLibrary Kind = "shared-library"
+	// KindLibraryVersion: a shared library is older than the one with which the
+	// driver was linked.
+	KindLibraryVersion Kind = "library-version"
+	// KindCFunctions: C functions of the same names are loaded already.
+	KindCFunctions Kind = "c-functions"
+	// KindLoaded: the process has loaded another file of the same plugin path,
+	// or of the same name and version.
+	KindLoaded Kind = "loaded"
+	// KindToolchain: the Go release is known to break programs with several
+	// plugins.
+	KindToolchain Kind = "toolchain"
 	// KindContract: the host has a version of the contract that the manifest
 	// does not accept. Fit does not tell, as it reads no constraints;
 	// drivercheck inspect does, in the same list.
@@ -37,15 +54,15 @@ const (
 
 // Misfit is one reason why a driver cannot load into a host.
 type Misfit struct {
-	Kind    Kind   `json:"kind"`             // what to act on
-	Subject string `json:"subject"`          // what differs: a setting, a module path, "go version"
-	Host    string `json:"host"`             // how the host has it, "" if it has none
-	Driver  string `json:"driver"`           // how the driver has it, "" if it has none
-	Cause   string `json:"cause"`            // why that keeps it from loading, as far as both files tell
-	Remedy  string `json:"remedy,omitempty"` // what to do, a command where there is one
+	Kind    Kind   `json:"kind"`    // what to act on
+	Subject string `json:"subject"` // what differs: a setting, a module path, "go version"
+	Host    string `json:"host"`    // how the host has it, "" if it has none
+	Driver  string `json:"driver"`  // how the driver has it, "" if it has none
+	Cause   string `json:"cause"`   // why that keeps it from loading, as far as both files tell
+	Remedy  string `json:"remedy"`  // what to do, a command where there is one
 	// Count is the number of shared packages that differ and for which this is
 	// a cause. Misfits that are not about packages have 0.
-	Count int `json:"count,omitempty"`
+	Count int `json:"count"`
 }
 
 // String returns the misfit on one line, without the remedy.
@@ -64,9 +81,18 @@ func orNone(s string) string {
 // host with those, in the order of the kinds and then by name; nil if it fits.
 // What one cause explains is one misfit: a driver of another Go version is not
 // also said to differ in a hundred packages. Neither argument may be nil, and
-// neither is changed.
-func Fit(driver, host *Facts) []Misfit {
+// neither is changed. It goes by the two files alone, as FitIn does with the
+// zero Place.
+//
+// A name for sql.Register that is taken already is no misfit, since no file
+// says which names it will register. Isolated builds register none.
+func Fit(driver, host *Facts) []Misfit { return FitIn(driver, host, Place{}) }
+
+// FitIn returns what Fit does, and besides every reason why the driver cannot
+// load into the host at this place.
+func FitIn(driver, host *Facts, at Place) []Misfit {
 	p := comparePackages(driver, host)
+	p.place = at
 	var out []Misfit
 	for _, rule := range rules {
 		out = append(out, rule(p)...)
@@ -77,15 +103,18 @@ func Fit(driver, host *Facts) []Misfit {
 // rules stand in the order of the report. A rule may read what earlier ones
 // noted in the pair.
 var rules = []func(*pair) []Misfit{
-	platform, buildMode, hostReady, reachable, hasRuntime, goVersion, settings, standard, modules,
+	platform, buildMode, hostReady, reachable, hasRuntime, symbolic, goVersion, settings, sanitizer, standard, modules,
+	libraries, cFunctions, loaded, severalPlugins,
 }
 
 // pair is a driver and a host, and what has been found out about them.
 type pair struct {
 	driver, host *Facts
+	place        Place
 	std          []string            // packages of the standard library that differ, sorted
 	byModule     map[string][]string // other packages that differ, by module path
 	explained    bool                // a cause was named that changes every package
+	sanitized    bool                // a cause was named that the address sanitizer is on one side
 }
 
 // comparable reports whether both sides have fingerprints to compare.
@@ -172,10 +201,23 @@ func hasRuntime(p *pair) []Misfit {
 	}}
 }
 
+// symbolic finds plugins that the host's runtime never hears of, which ends the
+// process.
+func symbolic(p *pair) []Misfit {
+	if !p.driver.Symbolic || p.driver.BuildMode != "plugin" {
+		return nil
+	}
+	return []Misfit{{
+		Kind: KindSymbolic, Subject: "-Bsymbolic", Driver: "true",
+		Cause:  "the linker was told to keep the plugin's symbols to itself, those of the Go runtime too, and a process can have only one of them",
+		Remedy: "build it without -Bsymbolic in CGO_LDFLAGS or -extldflags",
+	}}
+}
+
 func goVersion(p *pair) []Misfit {
 	// Experiments are a setting of their own.
 	d, h := Release(p.driver.GoVersion), Release(p.host.GoVersion)
-	if d == h && d != "" {
+	if d == h && d != "" || d == "" && unrecorded(h) && p.sameRuntime() {
 		return nil
 	}
 	return []Misfit{p.caused(Misfit{
@@ -183,6 +225,21 @@ func goVersion(p *pair) []Misfit {
 		Cause:  "each Go release has a standard library and a runtime of its own, and a process holds only one",
 		Remedy: likeHost("with " + versionText(h)),
 	})}
+}
+
+// unrecorded reports whether plugins of a release do not say which it was.
+func unrecorded(release string) bool {
+	minor, ok := strings.CutPrefix(release, "go1.")
+	minor, _, _ = strings.Cut(minor, ".")
+	n, err := strconv.Atoi(minor)
+	return ok && err == nil && n <= 19
+}
+
+// sameRuntime reports whether both sides have one and the same runtime.
+func (p *pair) sameRuntime() bool {
+	d, ok := p.driver.Packages["runtime"]
+	h, ok2 := p.host.Packages["runtime"]
+	return ok && ok2 && d == h
 }
 
 func versionText(v string) string {

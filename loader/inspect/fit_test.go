@@ -102,6 +102,7 @@ func unversion(d, h *Facts) {
 }
 
 func TestFit(t *testing.T) {
+	t.Setenv("ASAN_OPTIONS", "")
 	type is struct {
 		kind          Kind
 		subject       string
@@ -180,7 +181,32 @@ func TestFit(t *testing.T) {
 		{"replaced in the host", func(d, h *Facts) {
 			h.Modules[1].Replace = &Module{Path: "../sys"}
 			d.Packages["golang.org/x/sys/unix"] = Fingerprint{9}
-		}, []is{{KindModule, "golang.org/x/sys", 1, "different versions", isolated}}},
+		}, []is{{KindModule, "golang.org/x/sys", 1, "replaced by another one on one side", isolated}}},
+		{"patched", func(d, h *Facts) {
+			d.Modules[1].Sum, h.Modules[1].Sum = "h1:one=", "h1:two="
+			d.Packages["golang.org/x/sys/unix"] = Fingerprint{9}
+		}, []is{{KindModule, "golang.org/x/sys", 1, "its hash is not", isolated}}},
+		{"a tag that only modules know", func(d, h *Facts) {
+			d.Settings["-tags"] = "special"
+			d.Packages["golang.org/x/sys/unix"] = Fingerprint{9}
+		}, []is{{KindSetting, "-tags", 1, "packages that both sides share", "without -tags"}}},
+		{"the tag that comes with FIPS", func(d, h *Facts) {
+			changeStandard(d)
+			d.Settings["GOFIPS140"], d.Settings["-tags"] = "v1.0.0-c2097c7c", "fips140v1.0"
+		}, []is{{KindSetting, "GOFIPS140", 3, "cryptography", "with GOFIPS140=off"}}},
+		{"flags of the C compiler for a sanitizer", func(d, h *Facts) { d.Needed = []string{"libasan.so.8", "libc.so.6"} },
+			[]is{{KindSetting, "-asan", 0, "from the start", "without -asan"}}},
+		{"sanitizers on both sides", func(d, h *Facts) { d.Settings["-asan"], h.Settings["-asan"] = "true", "true" },
+			[]is{{KindSetting, "-asan", 0, "the same variable", "ASAN_OPTIONS=detect_odr_violation=0"}}},
+		{"a sanitizer in the host alone", func(d, h *Facts) { h.Settings["-asan"] = "true"; changeStandard(d) },
+			[]is{{KindSetting, "-asan", 3, "", "with -asan"}}},
+		{"symbolic", func(d, h *Facts) { d.Symbolic = true }, []is{{KindSymbolic, "-Bsymbolic", 0, "only one", "without -Bsymbolic"}}},
+		{"both too old to say how old", func(d, h *Facts) { d.GoVersion, h.GoVersion = "", "go1.19.8" }, nil},
+		{"both too old, and of two releases", func(d, h *Facts) { d.GoVersion, h.GoVersion = "", "go1.19.8"; changeStandard(d) },
+			[]is{{KindGoVersion, "go version", 3, "", "with go1.19.8"}}},
+		{"C functions of the host", func(d, h *Facts) {
+			d.CFunctions, h.CFunctions = []string{"a", "b", "c"}, []string{"b", "c", "d"}
+		}, []is{{KindCFunctions, "C functions", 0, "loaded first", "drivercheck build DIR"}}},
 		{"host without plugin", func(d, h *Facts) { h.Packages = nil; d.Settings["-trimpath"] = "true" },
 			[]is{{KindHost, "host program", 0, "does not import plugin", ""}, {KindSetting, "-trimpath", 0, "", ""}}},
 		{"host without cgo", func(d, h *Facts) { h.Packages, h.Settings["CGO_ENABLED"] = nil, "0" },
@@ -206,7 +232,65 @@ func TestFit(t *testing.T) {
 	}
 	driver, host := invented()
 	assert.Nil(t, Fit(driver, host))
-	assert.Len(t, rules, 9, "a new rule needs a case above")
+	assert.Len(t, rules, 15, "a new rule needs a case above")
+}
+
+// What is loaded already, in the order of the report.
+func TestFitInLoaded(t *testing.T) {
+	_, other := invented()
+	same, _ := invented()
+	same.Manifest = `{"name":"x","version":"1.0.0","contract":{"name":"sql","version":"^1.0"}}`
+	elsewhere := *same
+	elsewhere.PluginPath = "example.com/elsewhere"
+	for _, tc := range []struct {
+		name    string
+		loaded  Loaded
+		subject string
+		remedy  string
+	}{
+		{"plugin path", Loaded{Facts: same}, "plugin path example.com/plugin", "a plugin path of its own"},
+		{"name and version, and plugin path", Loaded{Name: "x", Version: "1.0.0", Facts: same}, "driver x 1.0.0", "a version of its own"},
+		{"name and version", Loaded{Name: "x", Version: "1.0.0", Facts: &elsewhere}, "driver x 1.0.0", "a version of its own"},
+		{"other version", Loaded{Name: "x", Version: "1.0.1", Facts: &elsewhere}, "", ""},
+		{"other path", Loaded{Facts: &elsewhere}, "", ""},
+	} {
+		tc.loaded.File, tc.loaded.SHA256 = "first.so", "0123456789abcdef"
+		got := FitIn(same, other, Place{Loaded: []Loaded{tc.loaded}})
+		if tc.subject == "" {
+			assert.Empty(t, got, tc.name)
+			continue
+		}
+		require.Len(t, got, 1, tc.name)
+		assert.Equal(t, Misfit{Kind: KindLoaded, Subject: tc.subject, Host: "first.so (sha256 0123456789ab)", Driver: "other content",
+			Cause: got[0].Cause, Remedy: got[0].Remedy}, got[0])
+		assert.Contains(t, got[0].Remedy, tc.remedy)
+	}
+}
+
+// Two sanitized files share a process if it is told to let them.
+func TestFitAsksTheSanitizersOptions(t *testing.T) {
+	driver, host := invented()
+	driver.Settings["-asan"], host.Settings["-asan"] = "true", "true"
+	t.Setenv("ASAN_OPTIONS", "detect_leaks=0:detect_odr_violation=0")
+	assert.Empty(t, Fit(driver, host))
+}
+
+// The releases that go wrong do so on one platform, with a second plugin.
+func TestBrokenToolchain(t *testing.T) {
+	driver, host := invented()
+	first := Loaded{Facts: &Facts{PluginPath: "example.com/first"}}
+	for _, side := range []*Facts{driver, host} {
+		side.GOOS, side.GOARCH, side.GoVersion = "darwin", "arm64", "go1.27.1"
+	}
+	assert.Empty(t, Fit(driver, host), "the first plugin")
+	got := FitIn(driver, host, Place{Loaded: []Loaded{first}})
+	require.Len(t, got, 1)
+	assert.Equal(t, KindToolchain, got[0].Kind)
+	assert.Contains(t, got[0].Cause, "golang/go#81303")
+	driver.GoVersion, host.GoVersion = "go1.27.2", "go1.27.2"
+	assert.Empty(t, FitIn(driver, host, Place{Loaded: []Loaded{first}}))
+	driver.GoVersion, host.GoVersion, driver.GOARCH, host.GOARCH = "go1.27.1", "go1.27.1", "amd64", "amd64"
+	assert.Empty(t, FitIn(driver, host, Place{Loaded: []Loaded{first}}))
 }
 
 func TestDiffer(t *testing.T) {

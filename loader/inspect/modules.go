@@ -34,9 +34,15 @@ func modules(p *pair) []Misfit {
 			Host: versionOf(p.host, path), Driver: versionOf(p.driver, path),
 		}
 		switch {
+		case !same && p.replaced(path):
+			m.Cause = fmt.Sprintf("host and driver share packages of this module, and it is replaced by another one on one side: %s", differ(packages))
+			m.Remedy = p.moveDriver(path)
 		case !same:
 			m.Cause = fmt.Sprintf("host and driver share packages of this module, and use different versions of it: %s", differ(packages))
 			m.Remedy = p.moveDriver(path)
+		case p.patched(path):
+			m.Cause = fmt.Sprintf("the version is the same, but its hash is not, so the source was changed on one side: %s", differ(packages))
+			m.Remedy = isolated
 		case len(moved) > 0:
 			m.Cause = fmt.Sprintf("the version is the same, but %s, likely because of what it imports: %s", differ(packages), strings.Join(moved, ", "))
 			m.Remedy = isolated
@@ -68,6 +74,18 @@ func (p *pair) moveDriver(path string) string {
 // the same as far as the files tell.
 func (p *pair) sameVersion(path string) bool {
 	return versionOf(p.host, path) == versionOf(p.driver, path) || unversioned(p.host, path) && unversioned(p.driver, path)
+}
+
+// replaced reports whether the sides have replaced a module by different ones.
+func (p *pair) replaced(path string) bool {
+	d, h := find(p.driver, path), find(p.host, path)
+	return d != nil && h != nil && d.Version == h.Version && (d.Replace != nil || h.Replace != nil)
+}
+
+// patched reports whether the sides have different sources of one version.
+func (p *pair) patched(path string) bool {
+	d, h := find(p.driver, path), find(p.host, path)
+	return d != nil && h != nil && d.Sum != "" && h.Sum != "" && d.Sum != h.Sum
 }
 
 func unversioned(f *Facts, path string) bool {

@@ -24,7 +24,7 @@ func Read(r io.ReaderAt, size int64) (*Facts, error) {
 		Symbols:   []string{},
 		Contracts: []Contract{},
 		Packages:  map[string]Fingerprint{},
-		Needed:    []string{},
+		Needed:    []string{}, RunPath: []string{}, Versions: []SymbolVersion{}, CFunctions: []string{}, CPackages: []string{},
 	}
 	infoPath, hasInfo, err := img.readBuildInfo(f)
 	if err != nil {
@@ -58,7 +58,9 @@ func (img *image) readDynamicFacts(f *Facts, infoPath string, hasInfo bool) erro
 		}
 		return nil
 	}
-	f.Needed = dyn.needed
+	if err := dyn.readLinking(f); err != nil {
+		return err
+	}
 	prints, err := dyn.fingerprints()
 	if err != nil {
 		return err

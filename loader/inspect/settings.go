@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 )
@@ -50,41 +51,88 @@ var buildSettings = []setting{
 
 // settings names the settings that keep a driver from loading. A setting that
 // differs is no misfit by itself, as the runtime looks at fingerprints alone:
-// only when the standard library differs, or when that cannot be known because
-// one side has no fingerprints, is it a cause. Settings that may or may not
-// matter are named only if no surer cause is.
+// only when packages differ whose source is the same, or when that cannot be
+// known because one side has no fingerprints, is it a cause. Settings that may
+// or may not matter are named only if no surer cause is.
 func settings(p *pair) []Misfit {
 	if len(p.driver.Settings) == 0 || len(p.host.Settings) == 0 {
 		return nil // not recorded, which is not the same as not set
 	}
-	if p.comparable() && len(p.std) == 0 {
+	modulesOnly := len(p.std) == 0
+	if p.comparable() && modulesOnly && !p.sameSourceDiffers() {
 		return nil
 	}
 	var out []Misfit
 	for _, sure := range []bool{true, false} {
-		if !sure && (p.explained || !p.comparable()) {
-			break
+		if !sure && (p.explained || !p.comparable()) || sure && p.comparable() && modulesOnly {
+			continue
 		}
 		for _, s := range buildSettings {
-			d, h := s.value(p.driver), s.value(p.host)
-			if s.sure == sure && d != h {
-				out = append(out, p.caused(Misfit{
-					Kind: KindSetting, Subject: s.name, Host: h, Driver: d, Cause: s.cause, Remedy: s.remedy(h),
-				}))
+			d, h := s.value(p.driver, modulesOnly), s.value(p.host, modulesOnly)
+			if s.sure != sure || d == h {
+				continue
 			}
+			p.sanitized = p.sanitized || s.name == "-asan"
+			m := Misfit{Kind: KindSetting, Subject: s.name, Host: h, Driver: d, Cause: s.cause, Remedy: s.remedy(h)}
+			if modulesOnly && p.comparable() {
+				m.Cause = "it can change the code of packages that both sides share at one version"
+			}
+			out = append(out, p.caused(m))
 		}
 	}
 	return out
 }
 
-// value is the setting of one side, and what it means if it is not recorded.
-func (s setting) value(f *Facts) string {
+// sameSourceDiffers reports whether packages of a module differ that has one
+// version on both sides.
+func (p *pair) sameSourceDiffers() bool {
+	for path := range p.byModule {
+		if p.sameVersion(path) {
+			return true
+		}
+	}
+	return false
+}
+
+// sanitizer looks for what no fingerprint tells: the address sanitizer must
+// come with the host program, and takes variables that a plugin has of its own
+// for mistakes.
+func sanitizer(p *pair) []Misfit {
+	m := Misfit{Kind: KindSetting, Subject: "-asan", Host: "false", Driver: "true"}
+	d, h := addressSanitizer(p.driver), addressSanitizer(p.host)
+	switch {
+	case p.sanitized || !d:
+		return nil
+	case !h:
+		m.Cause = "the address sanitizer ends a process in which it was not from the start"
+		m.Remedy = boolFlag("-asan")("false")
+	case !strings.Contains(os.Getenv("ASAN_OPTIONS"), "detect_odr_violation=0"):
+		m.Host = "true"
+		m.Cause = "the address sanitizer ends a process in which host and plugin define the same variable, as each does of cgo's"
+		m.Remedy = "start the host with ASAN_OPTIONS=detect_odr_violation=0"
+	default:
+		return nil
+	}
+	return []Misfit{m}
+}
+
+// addressSanitizer reports whether a file brings the sanitizer along, which
+// flags of the C compiler alone do as well.
+func addressSanitizer(f *Facts) bool {
+	return f.Settings["-asan"] == "true" || slices.ContainsFunc(f.Needed, func(name string) bool { return strings.HasPrefix(name, "libasan.so") })
+}
+
+// value is the setting of one side, and what it means if it is not recorded or
+// cannot reach the packages that differ.
+func (s setting) value(f *Facts, modulesOnly bool) string {
 	v, ok := f.Settings[s.name]
-	if !ok || v == "" || s.applies != nil && !s.applies(v) {
+	if !ok || v == "" || s.applies != nil && !modulesOnly && !s.applies(v) {
 		return s.unset
 	}
 	if s.name == "-tags" {
-		tags := strings.Split(v, ",")
+		tags := slices.DeleteFunc(strings.Split(v, ","), func(tag string) bool {
+			return strings.HasPrefix(tag, "fips140v") // set by GOFIPS140
+		})
 		slices.Sort(tags)
 		return strings.Join(slices.Compact(tags), ",")
 	}

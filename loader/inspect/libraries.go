@@ -1,0 +1,258 @@
+package inspect
+
+import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Machine is where a dynamic linker looks for shared libraries, as far as that
+// is known. It is safe for concurrent use, and reads each library once.
+type Machine struct {
+	dirs  []string            // LD_LIBRARY_PATH
+	cache map[string][]string // paths by name, of /etc/ld.so.cache
+	sure  bool                // a library that is not found is not there
+
+	mu   sync.Mutex          // protects libs
+	libs map[string]*library // by path; nil for what is no library of this machine
+}
+
+// The directories that the linkers of common systems search without being told.
+var defaultDirs = []string{"/lib64", "/usr/lib64", "/lib", "/usr/lib",
+	"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib/aarch64-linux-gnu", "/usr/lib/aarch64-linux-gnu"}
+
+// hwcaps are directories in which glibc looks first on better processors.
+var hwcaps = []string{"", "glibc-hwcaps/x86-64-v4", "glibc-hwcaps/x86-64-v3", "glibc-hwcaps/x86-64-v2"}
+
+var thisMachine = sync.OnceValue(func() *Machine {
+	m := newMachine(os.Getenv("LD_LIBRARY_PATH"), "/etc/ld.so.cache")
+	m.sure = m.sure && os.Getenv("LD_PRELOAD") == "" && os.Getenv("LD_AUDIT") == ""
+	return m
+})
+
+// ThisMachine returns the machine that the process runs on, with the process's
+// LD_LIBRARY_PATH. Every call returns the same Machine. Only glibc's way to
+// search is known well enough to say that a library is not there; elsewhere
+// nothing is said.
+func ThisMachine() *Machine { return thisMachine() }
+
+func newMachine(libraryPath, cache string) *Machine {
+	m := &Machine{libs: map[string]*library{}}
+	if libraryPath != "" {
+		m.dirs = strings.Split(strings.ReplaceAll(libraryPath, ";", ":"), ":") // an empty one is the working directory
+	}
+	if text, err := readBounded(cache, maxCache); err == nil {
+		m.cache, m.sure = parseCache(text)
+	}
+	return m
+}
+
+// maxCache bounds ld.so.cache, which has some 20 KiB on a small machine.
+const maxCache = 64 << 20
+
+func readBounded(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, limit))
+}
+
+// The form of /etc/ld.so.cache: a header of 48 bytes, records of 24, and texts.
+const (
+	oldCacheMagic   = "ld.so-1.7.0"
+	cacheMagic      = "glibc-ld.so.cache1.1"
+	cacheHeader     = 48
+	cacheRecord     = 24
+	oldCacheHeader  = 16
+	oldCacheRecord  = 12
+	maxCacheEntries = 1 << 18
+)
+
+// parseCache reads names and paths from the text of ld.so.cache. It reports
+// whether that is a cache it knows.
+func parseCache(text []byte) (map[string][]string, bool) {
+	if bytes.HasPrefix(text, []byte(oldCacheMagic)) && len(text) >= oldCacheHeader {
+		// The older form stands before the newer one, for older linkers.
+		skip := oldCacheHeader + uint64(binary.NativeEndian.Uint32(text[12:]))*oldCacheRecord
+		skip = (skip + 7) &^ 7
+		if skip > uint64(len(text)) {
+			return nil, false
+		}
+		text = text[skip:]
+	}
+	if len(text) < cacheHeader || !bytes.HasPrefix(text, []byte(cacheMagic)) {
+		return nil, false
+	}
+	count := binary.NativeEndian.Uint32(text[20:])
+	if count > maxCacheEntries || uint64(len(text)) < cacheHeader+uint64(count)*cacheRecord {
+		return nil, false
+	}
+	paths := map[string][]string{}
+	budget := 8 * len(text) // records that all name one long text would make copies without end
+	for i := range int(count) {
+		rec := text[cacheHeader+i*cacheRecord:]
+		name, ok1 := cstring(text, uint64(binary.NativeEndian.Uint32(rec[4:])))
+		path, ok2 := cstring(text, uint64(binary.NativeEndian.Uint32(rec[8:])))
+		if budget -= len(name) + len(path); !ok1 || !ok2 || budget < 0 {
+			return nil, false
+		}
+		paths[name] = append(paths[name], path)
+	}
+	return paths, true
+}
+
+// library is a shared library, or a program, as the dynamic linker sees it.
+type library struct {
+	path     string
+	soname   string
+	needed   []string
+	runPath  []string
+	needs    []SymbolVersion
+	versions map[string]bool // empty for a library without versions
+	exports  func() map[string]bool
+}
+
+// answer is what is known of a name.
+type answer int
+
+const (
+	unknown answer = iota
+	found
+	missing
+)
+
+// find looks for a library by the name that another file needs it by, in the
+// directories that this file names and where the machine has libraries. The
+// library is nil if it is there but cannot be read.
+func (m *Machine) find(name string, runPath []string) (*library, answer) {
+	if strings.Contains(name, "/") {
+		if !filepath.IsAbs(name) {
+			return nil, unknown // from the directory in which the host will be started
+		}
+		return m.at(name)
+	}
+	otherwise := missing
+	if !m.sure {
+		otherwise = unknown
+	}
+	var paths []string
+	for _, dir := range slices.Concat(m.dirs, runPath, defaultDirs) {
+		if strings.Contains(dir, "$") || !filepath.IsAbs(dir) {
+			otherwise = unknown
+			continue
+		}
+		for _, sub := range hwcaps {
+			paths = append(paths, filepath.Join(dir, sub, name))
+		}
+	}
+	for _, path := range slices.Insert(paths, len(paths)-len(defaultDirs)*len(hwcaps), m.cache[name]...) {
+		if lib, a := m.at(path); a == found {
+			return lib, found
+		}
+	}
+	if otherwise == missing && mapped(name) {
+		otherwise = unknown // loaded by a path of its own
+	}
+	return nil, otherwise
+}
+
+// mapped reports whether this process may have loaded a library of that name.
+func mapped(name string) bool {
+	maps, err := readBounded("/proc/self/maps", maxCache)
+	return err != nil || bytes.Contains(maps, []byte("/"+name))
+}
+
+// at reads the library of a path.
+func (m *Machine) at(path string) (*library, answer) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if lib, ok := m.libs[path]; ok {
+		return lib, found
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		if os.IsNotExist(err) {
+			return nil, missing
+		}
+		return nil, found // it is there, if not for us
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return nil, missing
+	}
+	lib, a := readLibrary(f, info.Size())
+	if a == found {
+		if lib != nil {
+			lib.path = path
+			lib.exports = sync.OnceValue(func() map[string]bool { return exportsOf(path) })
+		}
+		m.libs[path] = lib
+	}
+	return lib, a
+}
+
+// readLibrary reads what the dynamic linker will ask of a library. One for
+// another machine it passes by; what cannot be understood counts as found.
+func readLibrary(r io.ReaderAt, size int64) (*library, answer) {
+	img, err := openImage(r, size)
+	if err != nil {
+		return nil, found
+	}
+	if img.class != elf.ELFCLASS64 || goarchOf[img.machine] != runtime.GOARCH {
+		return nil, missing
+	}
+	d, err := img.openDynamic()
+	if err != nil || d == nil {
+		return nil, found
+	}
+	lib := &library{needed: d.needed}
+	if off, ok := d.tags[elf.DT_SONAME]; ok {
+		lib.soname, _ = cstring(d.strings, off)
+	}
+	var errs [3]error
+	lib.runPath, errs[0] = d.runPath()
+	lib.needs, errs[1] = d.neededVersions()
+	lib.versions, errs[2] = d.definedVersions()
+	if errs != [3]error{} {
+		return nil, found
+	}
+	return lib, found
+}
+
+// exportsOf returns the C functions that a library defines for all; none if it
+// cannot be read.
+func exportsOf(path string) map[string]bool {
+	names := map[string]bool{}
+	f, err := os.Open(path)
+	if err != nil {
+		return names
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return names
+	}
+	img, err := openImage(f, info.Size())
+	if err != nil {
+		return names
+	}
+	d, err := img.openDynamic()
+	if err != nil || d == nil {
+		return names
+	}
+	_ = d.cFunctions(func(name []byte) error {
+		names[string(name)] = true
+		return nil
+	})
+	return names
+}
