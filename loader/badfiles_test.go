@@ -297,8 +297,8 @@ func repeats(t *testing.T) map[string]bad {
 	return map[string]bad{
 		"twin: first":  {step: step{File: file}, stage: StageOpen, driver: "twin", found: "a panic: twin"},
 		"twin: second": {step: step{File: install(t, file, "copy.so")}, stage: StageOpen, driver: "twin", found: "a file that failed before"},
-		"twin: third": {step: step{File: second}, stage: StageOpen, driver: "twin", wanted: "a plugin path that is not in use",
-			found: "example.com/fixture/twin", remedy: "restart the program"},
+		"twin: third": {step: step{File: second}, stage: StageFit, driver: "twin", wanted: "plugin path example.com/fixture/twin not in use",
+			found: file + " (sha256 ", remedy: "restart the program"},
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/keyway-go/keyway/contract"
 	"github.com/keyway-go/keyway/internal/fixture"
+	"github.com/keyway-go/keyway/loader/inspect"
 )
 
 func load(t *testing.T, l *SQL, file string) *Driver[contract.Driver] {
@@ -98,8 +99,8 @@ func TestOneFileForAVersion(t *testing.T) {
 	second := fixture.Driver(t, fixture.Answering("identitytwo", "identity", "1.0.0"))
 	load(t, newLoader(t, Config{}), first)
 	_, err := newLoader(t, Config{}).LoadFile(t.Context(), second)
-	le := refused(t, err, StageOpen)
-	require.Equal(t, "one file for driver identity 1.0.0", le.Wanted)
+	le := refused(t, err, StageFit)
+	require.Equal(t, "driver identity 1.0.0", le.Misfits[0].Subject)
 	require.Contains(t, le.Remedy, "a version of its own")
 	_, err = newLoader(t, Config{}).LoadFile(t.Context(), first)
 	require.NoError(t, err)
@@ -120,8 +121,9 @@ func TestLoadIsImmuneToChanges(t *testing.T) {
 	require.NoError(t, os.Rename(other, file))
 	works(t, l, d, "1.2.0")
 	_, err = l.LoadFile(t.Context(), file)
-	le := refused(t, err, StageOpen)
-	require.Equal(t, "one file for driver good 1.2.0", le.Wanted)
+	le := refused(t, err, StageFit)
+	require.Equal(t, inspect.KindLoaded, le.Misfits[0].Kind)
+	require.Equal(t, "driver good 1.2.0", le.Misfits[0].Subject)
 	require.Equal(t, "good", le.Driver)
 	require.Equal(t, file, le.File)
 	require.Contains(t, le.Remedy, "a version of its own")
@@ -130,13 +132,38 @@ func TestLoadIsImmuneToChanges(t *testing.T) {
 	// With a version of its own it is known by the identity of its packages.
 	newer := patched(t, good(t), replace(`"version":"1.2.0"`, `"version":"1.3.0"`))
 	_, err = l.LoadFile(t.Context(), newer)
-	le = refused(t, err, StageOpen)
-	require.Contains(t, le.Found, d.Facts.Isolation.ID)
+	le = refused(t, err, StageFit)
+	require.Len(t, le.Misfits, 1)
+	require.Equal(t, inspect.KindLoaded, le.Misfits[0].Kind)
+	require.Equal(t, "identity "+d.Facts.Isolation.ID, le.Misfits[0].Subject)
+	require.Contains(t, le.Found, d.File)
 	require.Contains(t, le.Found, d.SHA256[:12])
-	require.Contains(t, le.Found, sumOf(t, newer)[:12])
 	current, ok := l.Driver("good")
 	require.True(t, ok)
 	require.Same(t, d, current)
+}
+
+// Between stage fit and this one another loader can have opened such a file.
+func TestOpenTakesEachOnce(t *testing.T) {
+	for taken, list := range map[string]map[string]string{
+		"example.com/taken": plugins.byPath, "taken 1.0.0": plugins.byVersion, "taken_v1.0.0": plugins.byIdentity,
+	} {
+		plugins.Lock()
+		list[taken] = "0123456789abcdef"
+		plugins.Unlock()
+		file, err := os.Open(os.DevNull)
+		require.NoError(t, err)
+		_, err = open(&staged{path: "none.so", use: file},
+			&inspect.Facts{PluginPath: "example.com/taken", Isolation: &inspect.Isolation{ID: "taken_v1.0.0"}},
+			contract.Manifest{Name: "taken", Version: "1.0.0"}, "fedcba9876543210")
+		var le *LoadError
+		require.ErrorAs(t, err, &le)
+		require.Equal(t, StageOpen, le.Stage)
+		require.Contains(t, le.Found, "0123456789ab")
+		plugins.Lock()
+		delete(list, taken)
+		plugins.Unlock()
+	}
 }
 
 func TestHighestVersionBecomesCurrent(t *testing.T) {

@@ -268,6 +268,7 @@ func (l *Loader[D]) run(ctx context.Context, c *candidate) (*Driver[D], error) {
 			return nil, err
 		}
 	}
+	willOpen(c)
 	symbols, err := open(own, c.facts, c.manifest, c.sum())
 	if err != nil {
 		return nil, err
@@ -296,7 +297,7 @@ func (l *Loader[D]) examine(wanted, file string) (*candidate, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := fit(facts); err != nil {
+	if err := fit(facts, place(a.sum())); err != nil {
 		return nil, ofDriver(manifest.Name, err)
 	}
 	if err := exportsNewDriver[D](facts); err != nil {

@@ -255,6 +255,12 @@ func loaded(p *pair) []Misfit {
 				Cause:  "the process has loaded another file for this version of the driver",
 				Remedy: "give the new build a version of its own in driver.json, or restart the program",
 			})
+		case p.driver.Isolation != nil && l.Facts.Isolation != nil && p.driver.Isolation.ID == l.Facts.Isolation.ID:
+			out = append(out, Misfit{
+				Kind: KindLoaded, Subject: "identity " + l.Facts.Isolation.ID, Host: other, Driver: "other content",
+				Cause:  "the process has opened another file with packages below this identity, and would run the one on the variables of the other",
+				Remedy: "give the new build a version of its own in driver.json and build it again, or restart the program",
+			})
 		case p.driver.PluginPath != "" && p.driver.PluginPath == l.Facts.PluginPath:
 			out = append(out, Misfit{
 				Kind: KindLoaded, Subject: "plugin path " + l.Facts.PluginPath, Host: other, Driver: "other content",
