@@ -57,7 +57,8 @@ flags, modules, exported names, package fingerprints, needed libraries and the
 manifest. Nothing of the file is run.
 
 With --host it says whether the driver file fits that program, and if not, every
-reason with its cause and remedy. Exit code 3 says that the file does not fit, or
+reason with its cause and remedy. Of a program, not of a profile, it is asked
+besides whether this machine has the shared libraries. Exit code 3 says that the file does not fit, or
 that it is a plugin without a valid manifest.`,
 		Example: `  drivercheck inspect sqlite.so
   drivercheck inspect sqlite.so --host /usr/bin/myapp
@@ -69,13 +70,9 @@ that it is a plugin without a valid manifest.`,
 				return err
 			}
 			if host != "" {
-				facts, err := readHost(host)
-				if err != nil {
+				if in.Fit, err = in.fitInto(host); err != nil {
 					return err
 				}
-				misfits := append([]inspect.Misfit{}, inspect.Fit(in.Facts, facts)...)
-				misfits = append(misfits, contractMisfits(in.manifest, facts)...)
-				in.Fit = &fit{Host: host, Fits: len(misfits) == 0, Misfits: misfits}
 			}
 			if err := in.print(cmd.OutOrStdout(), asJSON); err != nil {
 				return err
@@ -91,6 +88,22 @@ that it is a plugin without a valid manifest.`,
 	cmd.Flags().StringVar(&host, "host", "", "the `program` that is to load the file, or a profile of it")
 	_ = cmd.MarkFlagFilename("host")
 	return cmd
+}
+
+// fitInto compares the file with a host. A program is taken to run on this
+// machine; what a profile describes can be anywhere.
+func (in *inspection) fitInto(host string) (*fit, error) {
+	facts, err := readHost(host)
+	if err != nil {
+		return nil, err
+	}
+	var at inspect.Place
+	if !isProfile(host) {
+		at.Machine = inspect.ThisMachine()
+	}
+	misfits := append([]inspect.Misfit{}, inspect.FitIn(in.Facts, facts, at)...)
+	misfits = append(misfits, contractMisfits(in.manifest, facts)...)
+	return &fit{Host: host, Fits: len(misfits) == 0, Misfits: misfits}, nil
 }
 
 // contractMisfits compares what the manifest accepts with what the host says it
@@ -211,6 +224,10 @@ func (in *inspection) print(w io.Writer, asJSON bool) error {
 	}
 	line("packages", "%d with fingerprints", len(in.Packages))
 	optional(line, "needs", strings.Join(in.Needed, ", "))
+	optional(line, "looks in", strings.Join(in.RunPath, ", "))
+	if n := len(in.CFunctions); n > 0 {
+		line("C functions", "%d that other files see", n)
+	}
 	return tw.Flush()
 }
 
