@@ -25,3 +25,25 @@ func BenchmarkRead(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkReadAndFit reads that file and a program on disk, and judges the one
+// for the other.
+func BenchmarkReadAndFit(b *testing.B) {
+	driver := fixture.SQLite(b)
+	host := fixture.Build(b, fixture.Source{Name: "program", Args: []string{"-buildmode=exe"}, Files: map[string]string{
+		"main.go": "package main\n\nimport (\n\t_ \"database/sql\"\n\t_ \"plugin\"\n)\n\nfunc main() {}\n"}})
+	at := inspect.Place{Machine: inspect.ThisMachine()}
+	for b.Loop() {
+		d, err := inspect.ReadFile(driver)
+		if err != nil {
+			b.Fatal(err)
+		}
+		h, err := inspect.ReadHost(host)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if misfits := inspect.FitIn(d, h, at); len(misfits) != 0 {
+			b.Fatal(misfits)
+		}
+	}
+}

@@ -219,7 +219,6 @@ func (d *dynamic) symbol(rec []byte) symbol {
 	return symbol{
 		name:    d.order.Uint32(rec),
 		kind:    elf.SymType(rec[4] & 0xf),
-		bind:    elf.SymBind(rec[4] >> 4),
 		section: elf.SectionIndex(d.order.Uint16(rec[6:])),
 		value:   d.order.Uint64(rec[8:]),
 		size:    d.order.Uint64(rec[16:]),

@@ -3,8 +3,13 @@ package inspect
 import (
 	"bytes"
 	"debug/elf"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -31,7 +36,13 @@ func checkSound(t *testing.T, file []byte) {
 	for path := range f.Packages {
 		kept += len(path)
 	}
-	if kept > 3*len(file)+maxManifest {
+	for _, v := range f.Versions {
+		kept += len(v.Library) + len(v.Version)
+	}
+	for _, name := range slices.Concat(f.RunPath, f.CFunctions, f.CPackages) {
+		kept += len(name)
+	}
+	if kept > 8*len(file)+maxManifest+2*maxVersions*maxVersionName {
 		t.Errorf("%d bytes of facts from a file of %d", kept, len(file))
 	}
 	if f.ManifestErr != nil && f.Manifest != "" || !f.HasManifest && f.Manifest != "" {
@@ -83,7 +94,7 @@ func FuzzPatch(f *testing.F) {
 	}
 	type region struct{ off, size uint64 }
 	regions := []region{{0, 64 + 10*56}, {uint64(len(file)) - 46*64, 46 * 64}}
-	for _, name := range []string{".dynamic", ".dynsym", ".dynstr", ".rela.dyn", ".go.module", ".go.buildinfo", ".shstrtab"} {
+	for _, name := range []string{".dynamic", ".dynsym", ".dynstr", ".rela.dyn", ".go.module", ".go.buildinfo", ".shstrtab", ".gnu.version_r"} {
 		s := parsed.Section(name)
 		regions = append(regions, region{s.Offset, s.FileSize})
 	}
@@ -97,5 +108,75 @@ func FuzzPatch(f *testing.F) {
 		r := regions[int(which)%len(regions)]
 		copy(work[r.off+uint64(off)%r.size:], patch)
 		checkSound(t, work)
+	})
+}
+
+// FuzzLibrary reads what the dynamic linker of this machine would: bytes over a
+// library with versions and functions, made by a C compiler.
+func FuzzLibrary(f *testing.F) {
+	dir := f.TempDir()
+	script := filepath.Join(dir, "map")
+	if err := os.WriteFile(script, []byte("ONE { global: one; };\nTWO { global: two; local: *; } ONE;\n"), 0o644); err != nil {
+		f.Fatal(err)
+	}
+	path := compile(f, dir, "libfuzz.so", "#include <stdio.h>\nint one(void) { return puts(\"\"); }\nint two(void) { return 2; }",
+		"-Wl,--version-script="+script, "-Wl,-rpath,/a:/b")
+	file, err := os.ReadFile(path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	parsed, err := elf.NewFile(bytes.NewReader(file))
+	if err != nil {
+		f.Fatal(err)
+	}
+	lib, _ := readLibrary(bytes.NewReader(file), int64(len(file)))
+	if lib == nil || !lib.versions["ONE"] || !lib.versions["TWO"] || lib.soname != "libfuzz.so" || len(lib.runPath) != 2 || len(lib.needs) == 0 {
+		f.Fatalf("the library is read as %+v", lib)
+	}
+	for _, name := range []string{".gnu.version_d", ".gnu.version_r", ".dynamic", ".dynstr", ".dynsym"} {
+		s := parsed.Section(name)
+		f.Add(uint32(s.Offset), []byte{0xff, 0xff, 0xff, 0xff})
+		f.Add(uint32(s.Offset+8), []byte{1, 0, 0, 0, 0, 0, 0, 0, 4})
+		f.Add(uint32(s.Offset+16), []byte{0, 0, 0, 0})
+	}
+	f.Fuzz(func(t *testing.T, off uint32, patch []byte) {
+		work := slices.Clone(file)
+		copy(work[int(off)%len(work):], patch)
+		start := time.Now()
+		lib, a := readLibrary(bytes.NewReader(work), int64(len(work)))
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("took %v", took)
+		}
+		if a == unknown || lib != nil && a != found {
+			t.Errorf("%+v, %v", lib, a)
+		}
+	})
+}
+
+// FuzzCache reads the list of libraries that ldconfig writes.
+func FuzzCache(f *testing.F) {
+	seed := make([]byte, cacheHeader+2*cacheRecord)
+	copy(seed, cacheMagic)
+	binary.NativeEndian.PutUint32(seed[20:], 2)
+	for i, off := range []int{0, 5} {
+		rec := seed[cacheHeader+i*cacheRecord:]
+		binary.NativeEndian.PutUint32(rec[4:], uint32(len(seed)))
+		binary.NativeEndian.PutUint32(rec[8:], uint32(len(seed)+off))
+	}
+	seed = append(seed, "a.so\x00/lib/a.so\x00"...)
+	if paths, ok := parseCache(seed); !ok || len(paths["a.so"]) != 2 || paths["a.so"][1] != "/lib/a.so" {
+		f.Fatalf("the seed is read as %v", paths)
+	}
+	f.Add(seed)
+	f.Add(append([]byte(oldCacheMagic+"\x00\x00\x00\x00\x00"), seed...))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		paths, ok := parseCache(text)
+		kept := 0
+		for name, list := range paths {
+			kept += len(name) + len(strings.Join(list, ""))
+		}
+		if ok != (paths != nil) || kept > 9*len(text) {
+			t.Errorf("%d bytes kept of %d, %v", kept, len(text), ok)
+		}
 	})
 }

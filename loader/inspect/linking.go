@@ -104,8 +104,11 @@ func (d *dynamic) symbolic() bool {
 // for all, and that a C compiler can have named: Go's names have a dot.
 func (d *dynamic) cFunctions(each func(name []byte) error) error {
 	return d.records("the symbols", d.symOff, d.symCount, symSize, func(rec []byte) error {
+		if rec[4] != byte(elf.STB_GLOBAL)<<4|byte(elf.STT_FUNC) { // most of the time goes here
+			return nil
+		}
 		sym := d.symbol(rec)
-		if sym.kind != elf.STT_FUNC || sym.bind != elf.STB_GLOBAL || sym.section == elf.SHN_UNDEF || uint64(sym.name) >= uint64(len(d.strings)) {
+		if sym.section == elf.SHN_UNDEF || uint64(sym.name) >= uint64(len(d.strings)) {
 			return nil
 		}
 		if name := identifier(d.strings[sym.name:]); name != nil {
@@ -119,15 +122,22 @@ func (d *dynamic) cFunctions(each func(name []byte) error) error {
 // the text there is none.
 func identifier(table []byte) []byte {
 	for i, c := range table[:min(len(table), maxName)] {
-		switch {
-		case c == 0 && i > 0:
+		if !inIdentifier[c] {
+			if c != 0 || i == 0 {
+				return nil
+			}
 			return table[:i]
-		case c != '_' && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9'):
-			return nil
 		}
 	}
 	return nil
 }
+
+var inIdentifier = func() (in [256]bool) {
+	for _, c := range []byte("_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+		in[c] = true
+	}
+	return in
+}()
 
 // toolchainNames are those of functions that come with the Go or the C
 // toolchain, and so are in files that know nothing of each other. Names with
