@@ -141,6 +141,7 @@ func TestMatrix(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds many binaries")
 	}
+	t.Setenv("ASAN_OPTIONS", "")
 	type built struct {
 		name, file string
 		facts      *inspect.Facts

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"debug/elf"
 	"encoding/binary"
 	"os"
 	"os/exec"
@@ -299,11 +300,65 @@ func TestParseCache(t *testing.T) {
 	assert.False(t, ok)
 }
 
-func TestLibraryVersionsOfLibc(t *testing.T) {
-	libc, a := ThisMachine().find("libc.so.6", nil)
-	if a != found || libc == nil || runtime.GOOS != "linux" {
-		t.Skip("no glibc here")
+// ldconfig's list leads to directories that nobody searches, and may be stale.
+func TestFindByCache(t *testing.T) {
+	path := compile(t, t.TempDir(), "libkeywaycached.so.1", "int answer(void) { return 1; }")
+	const name, gone = "libkeywaycached.so.1", "libkeywaygone.so.1"
+	text := make([]byte, cacheHeader+2*cacheRecord)
+	copy(text, cacheMagic)
+	binary.NativeEndian.PutUint32(text[20:], 2)
+	for i, s := range []string{name, path, gone, path + ".gone"} {
+		binary.NativeEndian.PutUint32(text[cacheHeader+i/2*cacheRecord+4+i%2*4:], uint32(len(text)))
+		text = append(text, s+"\x00"...)
 	}
+	cache := filepath.Join(t.TempDir(), "ld.so.cache")
+	require.NoError(t, os.WriteFile(cache, text, 0o644))
+	m := newMachine("", cache)
+	lib, a := m.find(name, nil)
+	require.Equal(t, found, a)
+	assert.Equal(t, path, lib.path)
+	assert.Equal(t, name, lib.soname)
+	_, a = m.find(gone, nil)
+	assert.Equal(t, missing, a)
+}
+
+// A library that this process has loaded by a path of its own may be found by
+// its name.
+func TestMappedIsNotMissing(t *testing.T) {
+	program, err := os.Executable()
+	require.NoError(t, err)
+	_, a := newMachine("", "/etc/ld.so.cache").find(filepath.Base(program), nil)
+	assert.Equal(t, unknown, a)
+}
+
+// The dynamic linker passes by what is for another machine.
+func TestForeignLibrary(t *testing.T) {
+	other := elf.EM_AARCH64
+	if runtime.GOARCH == "arm64" {
+		other = elf.EM_X86_64
+	}
+	dir := t.TempDir()
+	path := compile(t, dir, "libkeywayforeign.so", "int answer(void) { return 1; }")
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	m := newMachine(dir, "/etc/ld.so.cache")
+	binary.LittleEndian.PutUint16(content[18:], uint16(other))
+	require.NoError(t, os.WriteFile(path, content, 0o644))
+	_, a := m.find("libkeywayforeign.so", nil)
+	assert.Equal(t, missing, a)
+	require.NoError(t, os.WriteFile(path, []byte("INPUT(-lfoo)"), 0o644))
+	lib, a := m.find("libkeywayforeign.so", nil)
+	assert.Equal(t, found, a, "what is not understood is there")
+	assert.Nil(t, lib)
+}
+
+func TestLibraryVersionsOfLibc(t *testing.T) {
+	if _, err := os.Stat("/etc/ld.so.cache"); err != nil {
+		t.Skip("no glibc here: ", err)
+	}
+	libc, a := ThisMachine().find("libc.so.6", nil)
+	require.Equal(t, found, a)
+	require.NotNil(t, libc)
 	assert.Equal(t, "libc.so.6", libc.soname)
 	assert.True(t, libc.versions["GLIBC_2.17"])
 	assert.True(t, libc.exports()["malloc"])
