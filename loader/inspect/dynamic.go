@@ -30,7 +30,6 @@ type dynamic struct {
 type symbol struct {
 	name        uint32 // offset in strings
 	kind        elf.SymType
-	bind        elf.SymBind
 	section     elf.SectionIndex
 	value, size uint64
 }

@@ -19,12 +19,16 @@ func Read(r io.ReaderAt, size int64) (*Facts, error) {
 		return nil, err
 	}
 	f := &Facts{
-		Settings:  map[string]string{},
-		Modules:   []Module{},
-		Symbols:   []string{},
-		Contracts: []Contract{},
-		Packages:  map[string]Fingerprint{},
-		Needed:    []string{}, RunPath: []string{}, Versions: []SymbolVersion{}, CFunctions: []string{}, CPackages: []string{},
+		Settings:   map[string]string{},
+		Modules:    []Module{},
+		Symbols:    []string{},
+		Contracts:  []Contract{},
+		Packages:   map[string]Fingerprint{},
+		Needed:     []string{},
+		RunPath:    []string{},
+		Versions:   []SymbolVersion{},
+		CFunctions: []string{},
+		CPackages:  []string{},
 	}
 	infoPath, hasInfo, err := img.readBuildInfo(f)
 	if err != nil {
