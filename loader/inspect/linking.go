@@ -3,6 +3,7 @@ package inspect
 import (
 	"debug/elf"
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -101,9 +102,17 @@ func (d *dynamic) symbolic() bool {
 }
 
 // cFunctions calls each with the name of every function that the file defines
-// for all, and that a C compiler can have named: Go's names have a dot.
+// for all, and that a C compiler can have named: Go's names have a dot. The
+// assembler of the standard library and of others makes names without one, among
+// Go's code, which a linker leaves in one piece.
 func (d *dynamic) cFunctions(each func(name []byte) error) error {
-	return d.records("the symbols", d.symOff, d.symCount, symSize, func(rec []byte) error {
+	type function struct {
+		name  []byte
+		value uint64
+	}
+	var found []function
+	first, last := uint64(math.MaxUint64), uint64(0) // of Go's code
+	err := d.records("the symbols", d.symOff, d.symCount, symSize, func(rec []byte) error {
 		if rec[4] != byte(elf.STB_GLOBAL)<<4|byte(elf.STT_FUNC) { // most of the time goes here
 			return nil
 		}
@@ -112,10 +121,18 @@ func (d *dynamic) cFunctions(each func(name []byte) error) error {
 			return nil
 		}
 		if name := identifier(d.strings[sym.name:]); name != nil {
-			return each(name)
+			found = append(found, function{name, sym.value})
+		} else {
+			first, last = min(first, sym.value), max(last, sym.value)
 		}
 		return nil
 	})
+	for _, f := range found {
+		if err == nil && (f.value < first || f.value > last) {
+			err = each(f.name)
+		}
+	}
+	return err
 }
 
 // identifier returns the C identifier at the head of a string table, or nil if

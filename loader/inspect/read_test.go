@@ -43,7 +43,6 @@ func TestReadCrafted(t *testing.T) {
 					Manifest:    `{"name":"x"}`,
 					HasManifest: true,
 					Symbols:     []string{"DriverManifest", "NewDriver"},
-					Contracts:   []Contract{},
 					Packages: map[string]Fingerprint{
 						"runtime": Fingerprint([]byte("fprunmai")), "example.com/dr.v2": Fingerprint([]byte("fprdriv1")),
 					},
