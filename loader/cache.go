@@ -39,17 +39,26 @@ func CheckCache(cfg Config) (dir string, err error) {
 	return dir, nil
 }
 
+const noCacheDir = "set loader.Config.CacheDir, XDG_CACHE_HOME or HOME"
+
+// cacheDir returns where the cache is, or is to be.
+func cacheDir(configured string) (string, error) {
+	if configured != "" {
+		return configured, nil
+	}
+	base, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(base, "keyway", "staged"), nil
+}
+
 // privateDir returns the cache directory, and creates it where it is missing.
 // With an error it returns the directory as far as it is known.
 func privateDir(cfg Config) (string, *LoadError) {
-	dir := cfg.CacheDir
-	if dir == "" {
-		base, err := os.UserCacheDir()
-		if err != nil {
-			return "", &LoadError{Stage: StageStage, Wanted: "a cache directory for this user", Found: err.Error(),
-				Remedy: "set loader.Config.CacheDir, XDG_CACHE_HOME or HOME", Err: err}
-		}
-		dir = filepath.Join(base, "keyway", "staged")
+	dir, err := cacheDir(cfg.CacheDir)
+	if err != nil {
+		return "", &LoadError{Stage: StageStage, Wanted: "a cache directory for this user", Found: err.Error(), Remedy: noCacheDir, Err: err}
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return dir, cacheFault(dir, 0, err)

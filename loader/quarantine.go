@@ -162,9 +162,9 @@ func (l *Loader[D]) Forget(sha256 string) error {
 	if !sumPattern.MatchString(sha256) {
 		return fmt.Errorf("loader: forget: %.80q is not a sha256 in hex", sha256)
 	}
-	dir, err := stagedDir(l.cfg.CacheDir)
+	dir, err := cacheDir(l.cfg.CacheDir)
 	if err != nil {
-		return err
+		return fmt.Errorf("loader: forget: %w; %s", err, noCacheDir)
 	}
 	err = os.Remove(quarantineOf(filepath.Join(dir, "file")).file(sha256))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -173,14 +173,3 @@ func (l *Loader[D]) Forget(sha256 string) error {
 	return nil
 }
 
-// stagedDir returns where staged files are.
-func stagedDir(configured string) (string, error) {
-	if configured != "" {
-		return configured, nil
-	}
-	base, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("loader: forget: %w; set loader.Config.CacheDir, XDG_CACHE_HOME or HOME", err)
-	}
-	return filepath.Join(base, "keyway", "staged"), nil
-}

@@ -39,6 +39,8 @@ var buildSettings = []setting{
 		cause: "assembler flags for all packages change the standard library"},
 	{name: "-cover", unset: "false", remedy: boolFlag("-cover"),
 		cause: "coverage counters change the packages they stand in"},
+	{name: "-pgo", unset: "off", remedy: valueFlag("-pgo"),
+		cause: "a profile has other functions inlined, in the standard library as well"},
 	{name: "CGO_ENABLED", unset: "1", remedy: environment("CGO_ENABLED"),
 		cause: "net, os/user and others have other files without cgo"},
 	{name: "GOFIPS140", unset: "off", remedy: environment("GOFIPS140"),
