@@ -172,4 +172,3 @@ func (l *Loader[D]) Forget(sha256 string) error {
 	}
 	return nil
 }
-

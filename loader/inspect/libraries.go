@@ -16,12 +16,13 @@ import (
 // Machine is where a dynamic linker looks for shared libraries, as far as that
 // is known. It is safe for concurrent use, and reads each library once.
 type Machine struct {
-	dirs  []string            // LD_LIBRARY_PATH
-	cache map[string][]string // paths by name, of /etc/ld.so.cache
-	sure  bool                // a library that is not found is not there
+	dirs []string // LD_LIBRARY_PATH
+	list string   // /etc/ld.so.cache
+	sure bool     // a library that is not found is not there
 
-	mu   sync.Mutex          // protects libs
-	libs map[string]*library // by path; nil for what is no library of this machine
+	mu    sync.Mutex          // protects following fields
+	cache map[string][]string // paths by name, of the list
+	libs  map[string]*library // by path; nil for what is no library of this machine
 }
 
 // The directories that the linkers of common systems search without being told.
@@ -44,14 +45,31 @@ var thisMachine = sync.OnceValue(func() *Machine {
 func ThisMachine() *Machine { return thisMachine() }
 
 func newMachine(libraryPath, cache string) *Machine {
-	m := &Machine{libs: map[string]*library{}}
+	m := &Machine{list: cache, libs: map[string]*library{}}
 	if libraryPath != "" {
 		m.dirs = strings.Split(strings.ReplaceAll(libraryPath, ";", ":"), ":") // an empty one is the working directory
 	}
-	if text, err := readBounded(cache, maxCache); err == nil {
-		m.cache, m.sure = parseCache(text)
-	}
+	m.sure = m.readList()
 	return m
+}
+
+// readList takes in the list of libraries as it is now.
+func (m *Machine) readList() bool {
+	text, err := readBounded(m.list, maxCache)
+	if err != nil {
+		return false
+	}
+	paths, ok := parseCache(text)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.cache = paths
+	return ok
+}
+
+func (m *Machine) listed(name string) []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.cache[name]
 }
 
 // maxCache bounds ld.so.cache, which has some 20 KiB on a small machine.
@@ -154,15 +172,21 @@ func (m *Machine) find(name string, runPath []string) (*library, answer) {
 			paths = append(paths, filepath.Join(dir, sub, name))
 		}
 	}
-	for _, path := range slices.Insert(paths, len(paths)-len(defaultDirs)*len(hwcaps), m.cache[name]...) {
+	for _, path := range slices.Insert(paths, len(paths)-len(defaultDirs)*len(hwcaps), m.listed(name)...) {
 		if lib, a := m.at(path); a == found {
 			return lib, found
 		}
 	}
-	if otherwise == missing && mapped(name) {
-		otherwise = unknown // loaded by a path of its own
+	if otherwise == unknown || mapped(name) || !m.readList() {
+		return nil, unknown // perhaps loaded by a path of its own
 	}
-	return nil, otherwise
+	// It may have been installed since.
+	for _, path := range m.listed(name) {
+		if lib, a := m.at(path); a == found {
+			return lib, found
+		}
+	}
+	return nil, missing
 }
 
 // mapped reports whether this process may have loaded a library of that name.

@@ -304,22 +304,31 @@ func TestParseCache(t *testing.T) {
 func TestFindByCache(t *testing.T) {
 	path := compile(t, t.TempDir(), "libkeywaycached.so.1", "int answer(void) { return 1; }")
 	const name, gone = "libkeywaycached.so.1", "libkeywaygone.so.1"
-	text := make([]byte, cacheHeader+2*cacheRecord)
-	copy(text, cacheMagic)
-	binary.NativeEndian.PutUint32(text[20:], 2)
-	for i, s := range []string{name, path, gone, path + ".gone"} {
-		binary.NativeEndian.PutUint32(text[cacheHeader+i/2*cacheRecord+4+i%2*4:], uint32(len(text)))
-		text = append(text, s+"\x00"...)
+	list := filepath.Join(t.TempDir(), "ld.so.cache")
+	write := func(pairs ...string) {
+		text := make([]byte, cacheHeader+len(pairs)/2*cacheRecord)
+		copy(text, cacheMagic)
+		binary.NativeEndian.PutUint32(text[20:], uint32(len(pairs)/2))
+		for i, s := range pairs {
+			binary.NativeEndian.PutUint32(text[cacheHeader+i/2*cacheRecord+4+i%2*4:], uint32(len(text)))
+			text = append(text, s+"\x00"...)
+		}
+		require.NoError(t, os.WriteFile(list, text, 0o644))
 	}
-	cache := filepath.Join(t.TempDir(), "ld.so.cache")
-	require.NoError(t, os.WriteFile(cache, text, 0o644))
-	m := newMachine("", cache)
+	write()
+	m := newMachine("", list)
+	_, a := m.find(name, nil)
+	assert.Equal(t, missing, a)
+	write(name, path, gone, path+".gone")
 	lib, a := m.find(name, nil)
 	require.Equal(t, found, a)
 	assert.Equal(t, path, lib.path)
 	assert.Equal(t, name, lib.soname)
 	_, a = m.find(gone, nil)
 	assert.Equal(t, missing, a)
+	lib, a = newMachine("", list).find(name, nil)
+	require.Equal(t, found, a)
+	assert.Equal(t, path, lib.path)
 }
 
 // A library that this process has loaded by a path of its own may be found by
