@@ -64,7 +64,11 @@ func privateDir(cfg Config) (string, *LoadError) {
 		return dir, cacheFault(dir, 0, err)
 	}
 	if cfg.Trust != nil {
-		resolved, refused := cfg.Trust.resolve("a cache directory", dir, true)
+		trust := *cfg.Trust
+		if trust.Owners != nil {
+			trust.Owners = append(slices.Clone(trust.Owners), os.Geteuid()) // whose it must be
+		}
+		resolved, refused := trust.resolve("a cache directory", dir, true)
 		if refused != nil {
 			refused.Stage = StageStage
 			refused.Remedy += "; or set loader.Config.CacheDir"

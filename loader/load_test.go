@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -142,6 +143,23 @@ func TestLoadIsImmuneToChanges(t *testing.T) {
 	require.Same(t, d, current)
 }
 
+// A file that is loaded goes on fitting, whatever is loaded after it.
+func TestLaterFilesAreNoMisfits(t *testing.T) {
+	noteOpening("earlier.so", "01", &inspect.Facts{}, contract.Manifest{Name: "earlier"})
+	noteOpening("this.so", "02", &inspect.Facts{}, contract.Manifest{Name: "this"})
+	noteOpening("later.so", "03", &inspect.Facts{}, contract.Manifest{Name: "later"})
+	names := func(sum string) (names []string) {
+		for _, f := range place(sum).Loaded {
+			if slices.Contains([]string{"01", "02", "03"}, f.SHA256) {
+				names = append(names, f.Name)
+			}
+		}
+		return names
+	}
+	require.Equal(t, []string{"earlier"}, names("02"))
+	require.Equal(t, []string{"earlier", "this", "later"}, names("04"))
+}
+
 // Between stage fit and this one another loader can have opened such a file.
 func TestOpenTakesEachOnce(t *testing.T) {
 	for taken, list := range map[string]map[string]string{
@@ -152,7 +170,7 @@ func TestOpenTakesEachOnce(t *testing.T) {
 		plugins.Unlock()
 		file, err := os.Open(os.DevNull)
 		require.NoError(t, err)
-		_, err = open(&staged{path: "none.so", use: file},
+		_, err = open(&staged{path: "none.so", use: file}, "none.so",
 			&inspect.Facts{PluginPath: "example.com/taken", Isolation: &inspect.Isolation{ID: "taken_v1.0.0"}},
 			contract.Manifest{Name: "taken", Version: "1.0.0"}, "fedcba9876543210")
 		var le *LoadError

@@ -1,8 +1,10 @@
 package loader
 
 import (
+	"slices"
 	"sync"
 
+	"github.com/keyway-go/keyway/contract"
 	"github.com/keyway-go/keyway/loader/inspect"
 )
 
@@ -14,29 +16,21 @@ var openings struct {
 	files []inspect.Loaded
 }
 
-// willOpen notes a file that is about to be opened.
-func willOpen(c *candidate) {
+// noteOpening notes a file from a path that is about to be opened.
+func noteOpening(path, sum string, facts *inspect.Facts, m contract.Manifest) {
 	openings.Lock()
 	defer openings.Unlock()
-	for _, f := range openings.files {
-		if f.SHA256 == c.sum() {
-			return
-		}
-	}
-	openings.files = append(openings.files, inspect.Loaded{File: c.path, SHA256: c.sum(),
-		Name: c.manifest.Name, Version: c.manifest.Version, Facts: c.facts})
+	openings.files = append(openings.files, inspect.Loaded{File: path, SHA256: sum, Name: m.Name, Version: m.Version, Facts: facts})
 }
 
-// place is what a file of a hash meets in this process. The same content again
-// is no other file.
+// place is what a file of a hash meets in this process, or met when it was
+// opened: it goes on fitting, whatever came later.
 func place(sum string) inspect.Place {
-	at := inspect.Place{Machine: inspect.ThisMachine()}
 	openings.Lock()
 	defer openings.Unlock()
-	for _, f := range openings.files {
-		if f.SHA256 != sum {
-			at.Loaded = append(at.Loaded, f)
-		}
+	files := openings.files
+	if i := slices.IndexFunc(files, func(f inspect.Loaded) bool { return f.SHA256 == sum }); i >= 0 {
+		files = files[:i]
 	}
-	return at
+	return inspect.Place{Machine: inspect.ThisMachine(), Loaded: slices.Clone(files)}
 }

@@ -268,8 +268,7 @@ func (l *Loader[D]) run(ctx context.Context, c *candidate) (*Driver[D], error) {
 			return nil, err
 		}
 	}
-	willOpen(c)
-	symbols, err := open(own, c.facts, c.manifest, c.sum())
+	symbols, err := open(own, c.path, c.facts, c.manifest, c.sum())
 	if err != nil {
 		return nil, err
 	}

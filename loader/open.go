@@ -47,7 +47,7 @@ func opened(sum string) bool {
 // open loads a staged file into the process. Its init functions run here. The
 // lock is held throughout, as the plugin package's own is for most of the way.
 // What is not in use afterwards is released.
-func open(file *staged, facts *inspect.Facts, m contract.Manifest, sum string) (symbols, error) {
+func open(file *staged, path string, facts *inspect.Facts, m contract.Manifest, sum string) (symbols, error) {
 	plugins.Lock()
 	defer plugins.Unlock()
 	defer func() {
@@ -66,6 +66,7 @@ func open(file *staged, facts *inspect.Facts, m contract.Manifest, sum string) (
 	if err := claim(facts, m, sum); err != nil {
 		return nil, err
 	}
+	noteOpening(path, sum, facts, m)
 	s, err := openContained(file.path)
 	if err != nil {
 		kept := *err

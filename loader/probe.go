@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -104,7 +105,7 @@ func (l *Loader[D]) probe(ctx context.Context, staged string, c *candidate) erro
 		return nil
 	}
 	failure := &LoadError{Stage: StageProbe, Wanted: fault.Wanted, Found: fault.Found, Remedy: fault.Remedy, Err: evidence(r, fault)}
-	if fault.Behaviour {
+	if fault.Behaviour && !byOthers(r) {
 		l.remember(ctx, q, c, failure)
 	}
 	return failure
@@ -149,6 +150,13 @@ func judge(r *trial.Result, limit time.Duration) *trial.Fault {
 			fmt.Sprintf("%d bytes: %.200q", r.Stdout.Total(), r.Stdout.String()), reportIt)
 	}
 	return nil
+}
+
+// byOthers tells whether a child was ended by a signal with which people, service
+// managers and a system without memory end processes. The file may have sent it
+// to itself; then it does so again, in a child.
+func byOthers(r *trial.Result) bool {
+	return slices.Contains([]string{"SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"}, r.Signal) || r.Signal == "SIGKILL" && !r.TimedOut
 }
 
 // unended is the remedy for a child that did not come to its end.

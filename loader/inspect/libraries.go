@@ -4,13 +4,16 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // Machine is where a dynamic linker looks for shared libraries, as far as that
@@ -33,8 +36,18 @@ var defaultDirs = []string{"/lib64", "/usr/lib64", "/lib", "/usr/lib",
 var hwcaps = []string{"", "glibc-hwcaps/x86-64-v4", "glibc-hwcaps/x86-64-v3", "glibc-hwcaps/x86-64-v2"}
 
 var thisMachine = sync.OnceValue(func() *Machine {
-	m := newMachine(os.Getenv("LD_LIBRARY_PATH"), "/etc/ld.so.cache")
-	m.sure = m.sure && os.Getenv("LD_PRELOAD") == "" && os.Getenv("LD_AUDIT") == ""
+	// The dynamic linker keeps what the variables were when the process began.
+	env, err := os.ReadFile("/proc/self/environ")
+	began := func(name string) string {
+		for v := range bytes.SplitSeq(env, []byte{0}) {
+			if value, ok := bytes.CutPrefix(v, []byte(name+"=")); ok {
+				return string(value)
+			}
+		}
+		return ""
+	}
+	m := newMachine(began("LD_LIBRARY_PATH"), "/etc/ld.so.cache")
+	m.sure = m.sure && err == nil && began("LD_PRELOAD") == "" && began("LD_AUDIT") == ""
 	return m
 })
 
@@ -202,19 +215,15 @@ func (m *Machine) at(path string) (*library, answer) {
 	if lib, ok := m.libs[path]; ok {
 		return lib, found
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		if os.IsNotExist(err) {
-			return nil, missing
-		}
+	f, size, err := openRegular(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotRegular):
+		return nil, missing
+	case err != nil:
 		return nil, found // it is there, if not for us
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() {
-		return nil, missing
-	}
-	lib, a := readLibrary(f, info.Size())
+	lib, a := readLibrary(f, size)
 	if a == found {
 		if lib != nil {
 			lib.path = path
@@ -223,6 +232,28 @@ func (m *Machine) at(path string) (*library, answer) {
 		m.libs[path] = lib
 	}
 	return lib, a
+}
+
+var errNotRegular = errors.New("not a regular file")
+
+// openRegular opens a file that a driver file may have named, which can be any
+// at all: to open a device can do things, and to open a FIFO waits.
+func openRegular(path string) (*os.File, int64, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, 0, errNotRegular
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // it may have been replaced
+	if err != nil {
+		return nil, 0, err
+	}
+	if info, err = f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, 0, errors.Join(errNotRegular, err, f.Close())
+	}
+	return f, info.Size(), nil
 }
 
 // readLibrary reads what the dynamic linker will ask of a library. One for
@@ -257,16 +288,12 @@ func readLibrary(r io.ReaderAt, size int64) (*library, answer) {
 // cannot be read.
 func exportsOf(path string) map[string]bool {
 	names := map[string]bool{}
-	f, err := os.Open(path)
+	f, size, err := openRegular(path)
 	if err != nil {
 		return names
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return names
-	}
-	img, err := openImage(f, info.Size())
+	img, err := openImage(f, size)
 	if err != nil {
 		return names
 	}

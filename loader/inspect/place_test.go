@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -112,6 +113,26 @@ func TestMissingLibrary(t *testing.T) {
 	for name, m := range map[string]*Machine{"no cache": newMachine("", "/none"), "a relative directory": newMachine("lib", "/etc/ld.so.cache"),
 		"the working directory": newMachine(":/none", "/etc/ld.so.cache")} {
 		assert.Empty(t, FitIn(facts, host.facts(t), Place{Machine: m}), name)
+	}
+}
+
+// A driver file can name anything at all as a library. What is no regular file
+// is not opened: a FIFO would keep the caller, and everybody after it.
+func TestLibraryThatIsNone(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "libkeywayfifo.so")
+	require.NoError(t, exec.Command("mkfifo", fifo).Run())
+	done := make(chan answer, 1)
+	go func() {
+		m := newMachine("", "/none")
+		assert.Empty(t, exportsOf(fifo))
+		_, a := m.at(fifo)
+		done <- a
+	}()
+	select {
+	case a := <-done:
+		assert.Equal(t, missing, a)
+	case <-time.After(30 * time.Second):
+		t.Fatal("waits for a writer")
 	}
 }
 

@@ -20,8 +20,9 @@ import (
 )
 
 // drainTime is how long output is waited for after the child's process group
-// was killed. Only a process that left the group can hold it open.
-const drainTime = 200 * time.Millisecond
+// was killed. Only a process that left the group can hold it open; a machine that
+// has no time for this process must not make a good end look like a bad one.
+const drainTime = 3 * time.Second
 
 // Start starts this program again as a child, with a job whose token it makes,
 // and waits until it is gone and nothing is left of its process group. An error
