@@ -126,7 +126,7 @@ const trial = "#include <stdlib.h>\n#include <pthread.h>\nvoid *keyway(void) { r
 
 // compiler makes a small shared library.
 func compiler(ctx context.Context, p *patient) Finding {
-	words := strings.Fields(cmp.Or(p.goEnv["CC"], os.Getenv("CC"), "gcc"))
+	words := strings.Fields(cmp.Or(strings.TrimSpace(p.goEnv["CC"]), strings.TrimSpace(os.Getenv("CC")), "gcc"))
 	cc := strings.Join(words, " ")
 	bad := func(found string) Finding {
 		return Finding{Status: Bad, Found: found, Breaks: "every build of a driver: plugins are linked by the C compiler",

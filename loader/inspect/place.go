@@ -238,8 +238,9 @@ func sharedCode(names []string, where string) Misfit {
 // functions programs replace by purpose.
 func systemLibrary(lib *library) bool {
 	name, _, _ := strings.Cut(lib.soname, ".so")
-	return strings.HasPrefix(name, "ld-") || slices.Contains([]string{"libc", "libm", "libpthread", "libdl", "librt", "libresolv", "libutil",
-		"libgcc_s", "libstdc++", "libasan", "libubsan", "libtsan", "liblsan"}, name)
+	return strings.HasPrefix(name, "ld-") || strings.HasPrefix(name, "libc.musl-") || slices.Contains([]string{"libc", "libm", "libpthread", "libdl", "librt", "libresolv", "libutil",
+		"libgcc_s", "libstdc++", "libc++", "libc++abi", "libunwind", "libgomp", "libatomic",
+		"libasan", "libubsan", "libtsan", "liblsan", "libmsan"}, name)
 }
 
 // loaded looks for another build of the same driver.
