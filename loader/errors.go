@@ -36,7 +36,8 @@ type LoadError struct {
 	Wanted, Found string
 	// Remedy is what to do about it, a command where there is one.
 	Remedy string
-	// Misfits are all the reasons of stage fit, or nil.
+	// Misfits are all the reasons of stage fit, or those for which stage open
+	// takes no file beside one that is open, or nil.
 	Misfits []inspect.Misfit
 	// Err is the cause below, or nil.
 	Err error

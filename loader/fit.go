@@ -20,11 +20,15 @@ func fit(driver *inspect.Facts, at inspect.Place) error {
 		return &LoadError{Stage: StageFit, Wanted: "the facts of the running program", Found: err.Error(),
 			Remedy: "let the program read its own executable", Err: err}
 	}
-	misfits := inspect.FitIn(driver, host, at)
+	return refusal(StageFit, inspect.FitIn(driver, host, at))
+}
+
+// refusal is the error of a stage for misfits, nil if there is none.
+func refusal(stage Stage, misfits []inspect.Misfit) error {
 	if len(misfits) == 0 {
 		return nil
 	}
-	e := &LoadError{Stage: StageFit, Misfits: misfits, Remedy: misfits[0].Remedy}
+	e := &LoadError{Stage: stage, Misfits: misfits, Remedy: misfits[0].Remedy}
 	e.Wanted, e.Found = inWords(misfits[0])
 	if more := len(misfits) - 1; more > 0 {
 		e.Found += fmt.Sprintf(", and more misfits: %d", more)

@@ -162,24 +162,27 @@ func TestLaterFilesAreNoMisfits(t *testing.T) {
 
 // Between stage fit and this one another loader can have opened such a file.
 func TestOpenTakesEachOnce(t *testing.T) {
-	for taken, list := range map[string]map[string]string{
-		"example.com/taken": plugins.byPath, "taken 1.0.0": plugins.byVersion, "taken_v1.0.0": plugins.byIdentity,
+	for subject, taken := range map[string]inspect.Loaded{
+		"driver taken 1.0.0":            {Name: "taken", Version: "1.0.0", Facts: &inspect.Facts{}},
+		"identity taken_v2.0.0":         {Facts: &inspect.Facts{Isolation: &inspect.Isolation{ID: "taken_v2.0.0"}}},
+		"plugin path example.com/taken": {Facts: &inspect.Facts{PluginPath: "example.com/taken"}},
 	} {
-		plugins.Lock()
-		list[taken] = "0123456789abcdef"
-		plugins.Unlock()
+		noteOpening("earlier.so", "0123456789abcdef", taken.Facts, contract.Manifest{Name: taken.Name, Version: taken.Version})
+		driver := *taken.Facts
+		driver.Manifest = fixture.Manifest("taken", "1.0.0")
+		if taken.Name == "" {
+			driver.Manifest = fixture.Manifest("taken", "1.0.1")
+		}
 		file, err := os.Open(os.DevNull)
 		require.NoError(t, err)
-		_, err = open(&staged{path: "none.so", use: file}, "none.so",
-			&inspect.Facts{PluginPath: "example.com/taken", Isolation: &inspect.Isolation{ID: "taken_v1.0.0"}},
-			contract.Manifest{Name: "taken", Version: "1.0.0"}, "fedcba9876543210")
+		_, err = open(&staged{path: "none.so", use: file}, "none.so", &driver, contract.Manifest{}, "fedcba9876543210")
 		var le *LoadError
 		require.ErrorAs(t, err, &le)
 		require.Equal(t, StageOpen, le.Stage)
+		require.Equal(t, subject, le.Misfits[0].Subject)
 		require.Contains(t, le.Found, "0123456789ab")
-		plugins.Lock()
-		delete(list, taken)
-		plugins.Unlock()
+		require.NotEmpty(t, le.Remedy)
+		require.ErrorIs(t, file.Close(), os.ErrClosed, "it was released")
 	}
 }
 

@@ -1,7 +1,6 @@
 package loader
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -23,10 +22,7 @@ type symbols interface {
 var plugins = struct {
 	sync.Mutex
 	bySum map[string]openResult // by hash, as loaders can have caches of their own
-	// Hashes, by what only one file of a process can have: the plugin path, name
-	// and version, and the identity below which an isolated build has its packages.
-	byPath, byVersion, byIdentity map[string]string
-}{bySum: map[string]openResult{}, byPath: map[string]string{}, byVersion: map[string]string{}, byIdentity: map[string]string{}}
+}{bySum: map[string]openResult{}}
 
 var errUnsupported = errors.New("this program cannot load driver files")
 
@@ -63,7 +59,11 @@ func open(file *staged, path string, facts *inspect.Facts, m contract.Manifest, 
 		}
 		return r.symbols, nil
 	}
-	if err := claim(facts, m, sum); err != nil {
+	// Since stage fit another loader can have opened such a file. Whatever
+	// happens from here on, what this one wants for itself is taken: the runtime
+	// keeps what it has begun to load, and would bind another file with packages
+	// of the same paths to the variables of this one.
+	if err := refusal(StageOpen, inspect.Taken(facts, place(sum).Loaded)); err != nil {
 		return nil, err
 	}
 	noteOpening(path, sum, facts, m)
@@ -75,38 +75,6 @@ func open(file *staged, path string, facts *inspect.Facts, m contract.Manifest, 
 	}
 	plugins.bySum[sum] = openResult{symbols: s, staged: file}
 	return s, nil
-}
-
-// claim takes for a file what only one file of a process can have, or says which
-// of it another one has. Whatever happens then, it is taken from now on: the
-// runtime keeps what it has begun to load, and would bind another file with
-// packages of the same paths to the variables of the first.
-func claim(facts *inspect.Facts, m contract.Manifest, sum string) error {
-	taken := func(list map[string]string, key, wanted, what, remedy string) error {
-		other, ok := list[key]
-		if !ok || other == sum {
-			return nil
-		}
-		return &LoadError{Stage: StageOpen, Driver: m.Name, Wanted: wanted,
-			Found:  fmt.Sprintf("%s, which this process has opened with other content (sha256 %.12s, this file %.12s)", what, other, sum),
-			Remedy: remedy}
-	}
-	version := m.Name + " " + m.Version
-	identity := version
-	if facts.Isolation != nil {
-		identity = facts.Isolation.ID
-	}
-	const anew = "give the new build a version of its own in driver.json, or restart the program"
-	err := cmp.Or(
-		taken(plugins.byVersion, version, "one file for driver "+version, "driver "+version, anew),
-		taken(plugins.byIdentity, identity, "one file for the identity "+identity, "identity "+identity, anew),
-		taken(plugins.byPath, facts.PluginPath, "a plugin path that is not in use", facts.PluginPath,
-			"restart the program to load the other build, or build it with a plugin path of its own"))
-	if err != nil {
-		return err
-	}
-	plugins.byVersion[version], plugins.byIdentity[identity], plugins.byPath[facts.PluginPath] = sum, sum, sum
-	return nil
 }
 
 func openContained(file string) (s symbols, failure *LoadError) {

@@ -244,10 +244,16 @@ func systemLibrary(lib *library) bool {
 }
 
 // loaded looks for another build of the same driver.
-func loaded(p *pair) []Misfit {
+func loaded(p *pair) []Misfit { return Taken(p.driver, p.place.Loaded) }
+
+// Taken returns what a driver wants for itself and a file that a process has
+// loaded, which is not the driver's own, has already: its name and version, the
+// identity of its packages, or its plugin path. FitIn asks that, too; who opens
+// files asks again, as others can have opened one in between.
+func Taken(driver *Facts, loaded []Loaded) []Misfit {
 	var out []Misfit
-	manifest, _ := contract.ParseManifest([]byte(p.driver.Manifest)) // of an invalid one there is no name
-	for _, l := range p.place.Loaded {
+	manifest, _ := contract.ParseManifest([]byte(driver.Manifest)) // of an invalid one there is no name
+	for _, l := range loaded {
 		other := fmt.Sprintf("%s (sha256 %.12s)", l.File, l.SHA256)
 		switch {
 		case l.Name != "" && l.Name == manifest.Name && l.Version == manifest.Version:
@@ -256,13 +262,13 @@ func loaded(p *pair) []Misfit {
 				Cause:  "the process has loaded another file for this version of the driver",
 				Remedy: "give the new build a version of its own in driver.json, or restart the program",
 			})
-		case p.driver.Isolation != nil && l.Facts.Isolation != nil && p.driver.Isolation.ID == l.Facts.Isolation.ID:
+		case driver.Isolation != nil && l.Facts.Isolation != nil && driver.Isolation.ID == l.Facts.Isolation.ID:
 			out = append(out, Misfit{
 				Kind: KindLoaded, Subject: "identity " + l.Facts.Isolation.ID, Host: other, Driver: "other content",
 				Cause:  "the process has opened another file with packages below this identity, and would run the one on the variables of the other",
 				Remedy: "give the new build a version of its own in driver.json and build it again, or restart the program",
 			})
-		case p.driver.PluginPath != "" && p.driver.PluginPath == l.Facts.PluginPath:
+		case driver.PluginPath != "" && driver.PluginPath == l.Facts.PluginPath:
 			out = append(out, Misfit{
 				Kind: KindLoaded, Subject: "plugin path " + l.Facts.PluginPath, Host: other, Driver: "other content",
 				Cause:  "the process has opened another file of this plugin path, and the runtime takes each path once",
