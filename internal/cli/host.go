@@ -33,19 +33,6 @@ fit, without having the program.`,
 	return cmd
 }
 
-// isProfile reports whether a file that readHost has read is the profile of a
-// program.
-func isProfile(path string) bool {
-	f, err := os.Open(path)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	first := make([]byte, 1)
-	_, err = f.Read(first)
-	return err == nil && first[0] == '{'
-}
-
 // readHost reads a program or the profile of one.
 func readHost(path string) (*inspect.Facts, error) {
 	if _, err := os.Stat(path); err != nil {

@@ -58,8 +58,8 @@ manifest. Nothing of the file is run.
 
 With --host it says whether the driver file fits that program, and if not, every
 reason with its cause and remedy. Of a program, not of a profile, it is asked
-besides whether this machine has the shared libraries. Exit code 3 says that the file does not fit, or
-that it is a plugin without a valid manifest.`,
+besides whether this machine has the shared libraries. Exit code 3 says that the
+file does not fit, or that it is a plugin without a valid manifest.`,
 		Example: `  drivercheck inspect sqlite.so
   drivercheck inspect sqlite.so --host /usr/bin/myapp
   drivercheck inspect sqlite.so --json`,
@@ -98,7 +98,7 @@ func (in *inspection) fitInto(host string) (*fit, error) {
 		return nil, err
 	}
 	var at inspect.Place
-	if !isProfile(host) {
+	if !inspect.IsProfile(host) {
 		at.Machine = inspect.ThisMachine()
 	}
 	misfits := append([]inspect.Misfit{}, inspect.FitIn(in.Facts, facts, at)...)

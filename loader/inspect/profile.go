@@ -38,15 +38,32 @@ func ReadHost(path string) (*Facts, error) {
 		return nil, fmt.Errorf("inspect: %w", err)
 	}
 	defer f.Close()
-	first := make([]byte, 1)
-	if _, err := io.ReadFull(f, first); err != nil || first[0] != '{' {
+	if !beginsProfile(f) {
 		return ReadFile(path)
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxProfile))
 	if err != nil {
 		return nil, fmt.Errorf("inspect: %w", err)
 	}
-	return parseProfile(append(first, text...))
+	return parseProfile(append([]byte{'{'}, text...))
+}
+
+// IsProfile tells whether ReadHost takes a file for a profile, and not for a
+// binary. Of a file that cannot be read it says no.
+func IsProfile(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return beginsProfile(f)
+}
+
+// beginsProfile reads the first byte.
+func beginsProfile(r io.Reader) bool {
+	first := make([]byte, 1)
+	_, err := io.ReadFull(r, first)
+	return err == nil && first[0] == '{'
 }
 
 func parseProfile(text []byte) (*Facts, error) {
