@@ -87,7 +87,7 @@ var layers = []layer{
 	{"loader/isolate", nil},
 	{"loader/internal/trial", []string{module + "/internal/procgroup"}},
 	{"loader/probe", []string{module + "/loader", module + "/loader/internal/trial"}},
-	{"loader", []string{module + "/contract", module + "/loader/inspect", module + "/loader/internal/trial", module + "/internal/fsinfo", "github.com/Masterminds/semver/v3"}},
+	{"loader", []string{module + "/contract", module + "/loader/inspect", module + "/loader/internal/trial", module + "/internal/fsinfo", "github.com/Masterminds/semver/v3", "github.com/fsnotify/fsnotify"}},
 	{"conformance/sqlsuite", []string{module + "/contract", module + "/conformance", module + "/conformance/sqlsuite/internal/..."}},
 	{"conformance/report", []string{module + "/conformance", "github.com/fatih/color"}},
 	{"conformance/conformancetest", []string{module + "/conformance", module + "/internal/gobuild", module + "/loader/inspect", module + "/loader/isolate"}},

@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/Masterminds/semver/v3 v3.5.0
 	github.com/fatih/color v1.19.0
+	github.com/fsnotify/fsnotify v1.10.1
 	github.com/keyway-go/keyway/contract v0.0.0-00010101000000-000000000000
 	github.com/keyway-go/keyway/internal/dbserver v0.0.0-00010101000000-000000000000
 	github.com/rogpeppe/go-internal v1.16.0

@@ -63,46 +63,81 @@ func splitFileName(base string) (name, version string, ok bool) {
 	return m[1], m[2], true
 }
 
-// find returns the best file for a name; see Load.
-func (l *Loader[D]) find(ctx context.Context, name string) (string, error) {
+// choice is a version of a driver that could be loaded.
+type choice[D any] struct {
+	version string
+	file    string     // of a driver file
+	linked  *linked[D] // of a driver in the program
+}
+
+// choices returns the versions of a name that the application allows, the best
+// one first; see Load. There is one at least.
+func (l *Loader[D]) choices(ctx context.Context, name string) ([]choice[D], error) {
 	if !namePattern.MatchString(name) {
-		return "", &LoadError{Stage: StageFind, Wanted: "a driver name that matches [a-z][a-z0-9_-]{0,63}",
+		return nil, &LoadError{Stage: StageFind, Wanted: "a driver name that matches [a-z][a-z0-9_-]{0,63}",
 			Found: fmt.Sprintf("%.80q", name), Remedy: "ask for a driver by its name, not by a path"}
 	}
 	all, err := Find(l.cfg.Dirs...)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	candidates := slices.DeleteFunc(slices.Clone(all), func(f Found) bool { return f.Name != name })
-	if len(candidates) == 0 {
-		return "", l.notFound(name, all)
+	var choices []choice[D]
+	for _, in := range l.linkedIn() {
+		if in.manifest.Name == name {
+			choices = append(choices, choice[D]{version: in.manifest.Version, linked: in})
+		}
 	}
-	for i, c := range candidates {
+	for _, f := range all {
+		if f.Name == name {
+			choices = append(choices, choice[D]{version: f.Version, file: f.Path})
+		}
+	}
+	if len(choices) == 0 {
+		return nil, l.notFound(name, all)
+	}
+	for i, c := range choices {
 		if err := ctx.Err(); err != nil {
-			return "", err
+			return nil, err
 		}
 		// The version of name.so is in its manifest. When there is nothing to
 		// choose from, or the manifest cannot be read, the stages to come say
 		// what is wrong.
-		if c.Version == "" && len(candidates) > 1 {
-			candidates[i].Version = l.peekVersion(c.Path)
+		if c.version == "" && (len(choices) > 1 || l.drivers.pinned(name) != "") {
+			choices[i].version = l.peekVersion(c.file)
 		}
 	}
-	slices.SortStableFunc(candidates, func(a, b Found) int { return compareVersions(b.Version, a.Version) })
-	for _, c := range candidates {
-		if c.Version == "" || l.versions.allow(name, c.Version) {
-			return c.Path, nil
-		}
+	slices.SortStableFunc(choices, func(a, b choice[D]) int { return compareVersions(b.version, a.version) })
+	return l.allowed(name, choices)
+}
+
+// allowed takes away what the application does not allow, or has pinned another
+// version of.
+func (l *Loader[D]) allowed(name string, choices []choice[D]) ([]choice[D], error) {
+	wanted := "version " + l.versions.text(name) + ", as the application asks"
+	pinned := l.drivers.pinned(name)
+	if pinned != "" {
+		wanted = "version " + pinned + ", which is pinned"
 	}
-	versions := make([]string, len(candidates))
-	for i, c := range candidates {
-		versions[i] = c.Version + " (" + c.Path + ")"
+	allowed := slices.DeleteFunc(slices.Clone(choices), func(c choice[D]) bool {
+		return c.version != "" && (!l.versions.allow(name, c.version) || pinned != "" && c.version != pinned)
+	})
+	if len(allowed) > 0 {
+		return allowed, nil
 	}
-	return "", &LoadError{Stage: StageFind, Wanted: "version " + l.versions.text(name) + ", as the application asks",
+	versions := make([]string, len(choices))
+	for i, c := range choices {
+		versions[i] = c.version + " (" + cmp.Or(c.file, "in the program") + ")"
+	}
+	return nil, &LoadError{Stage: StageFind, Wanted: wanted,
 		Found: strings.Join(versions, ", "), Remedy: "install a version that the application allows"}
 }
 
 func (l *Loader[D]) peekVersion(path string) string {
+	if info, err := os.Stat(path); err == nil {
+		if s := l.onShelf(path); s != nil && s.sameAs(info) && s.manifest.Version != "" {
+			return s.manifest.Version
+		}
+	}
 	admitted, err := admit(path, l.cfg)
 	if err != nil {
 		return ""
@@ -116,13 +151,24 @@ func (l *Loader[D]) peekVersion(path string) string {
 
 func (l *Loader[D]) notFound(name string, all []Found) error {
 	e := &LoadError{Stage: StageFind, Wanted: name + ".so or " + name + "-v<version>.so", Err: fs.ErrNotExist}
+	where := strings.Join(l.cfg.Dirs, ", ")
+	var names, inProgram []string
+	for _, in := range l.linkedIn() {
+		if !slices.Contains(inProgram, in.manifest.Name) {
+			inProgram = append(inProgram, in.manifest.Name)
+		}
+	}
+	slices.Sort(inProgram)
 	if len(l.cfg.Dirs) == 0 {
 		e.Found = "no directory to search"
 		e.Remedy = "give loader.Config.Dirs"
+		if len(inProgram) > 0 {
+			e.Wanted = "a driver " + name
+			e.Found += ", and in the program only " + strings.Join(inProgram, ", ")
+			e.Remedy += ", or loader.Register the driver"
+		}
 		return e
 	}
-	where := strings.Join(l.cfg.Dirs, ", ")
-	var names []string
 	for _, f := range all {
 		if !slices.Contains(names, f.Name) {
 			names = append(names, f.Name)
@@ -133,6 +179,9 @@ func (l *Loader[D]) notFound(name string, all []Found) error {
 		e.Found = "no driver file in " + where
 	} else {
 		e.Found = "in " + where + " only " + strings.Join(names, ", ")
+	}
+	if len(inProgram) > 0 {
+		e.Found += ", and in the program " + strings.Join(inProgram, ", ")
 	}
 	e.Remedy = "copy the driver file into one of these directories"
 	return e

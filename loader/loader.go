@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/keyway-go/keyway/contract"
@@ -14,7 +15,7 @@ import (
 )
 
 // Config says where drivers are and which are welcome. The zero value finds
-// nothing, but loads files by path.
+// those that are part of the program, and loads files by path.
 type Config struct {
 	// Dirs are searched in order for name.so and name-v1.2.0.so. They must
 	// be absolute.
@@ -52,6 +53,16 @@ type Config struct {
 	Probe bool
 	// ProbeTimeout is how long the child may take; 0 means 10 seconds.
 	ProbeTimeout time.Duration
+	// MaxResident bounds how many driver files the process may have loaded, by
+	// whichever loader, and MaxResidentSize how large they may be together, in
+	// bytes. 0 means no bound. What was loaded stays in the process, so a
+	// program that takes up new versions for ever grows; beyond the bound stage
+	// open refuses. See [Residents].
+	MaxResident     int
+	MaxResidentSize int64
+	// Rescan is how often [Loader.Watch] looks at the directories though nothing
+	// told of a change; 0 means 30 seconds.
+	Rescan time.Duration
 	// Logger is told of each driver that loads or fails, and is handed to
 	// drivers that implement contract.LoggerSetter; nil means nobody.
 	Logger *slog.Logger
@@ -69,6 +80,7 @@ type Loader[D any] struct {
 	// time, and a caller that waits can give up.
 	loading chan struct{}
 	drivers registry[D]
+	shelf   shelf
 }
 
 // Driver is a driver that was loaded. It is immutable and safe for concurrent
@@ -76,16 +88,30 @@ type Loader[D any] struct {
 type Driver[D any] struct {
 	// Manifest is what the driver says of itself.
 	Manifest contract.Manifest
-	// File is where it was found; what runs is a private copy of it.
+	// Linked tells that it is part of the program; see [Register].
+	Linked bool
+	// File is where it was found; what runs is a private copy of it. "" if
+	// Linked, as are SHA256 and Facts.
 	File string
 	// SHA256 is the hash of its bytes, in hex.
 	SHA256 string
 	// Facts were read from those bytes before they ran. Not to be changed.
 	Facts *inspect.Facts
-	// New is the file's NewDriver. Each call makes an independent driver.
+	// New is the NewDriver of the file or the program. Each call makes an
+	// independent driver.
 	New func() D
-	// Value is the driver that the loader made when it checked the name.
+	// Value is the driver that the loader made when it checked the name. It is
+	// the caller's to use until [Loader.Close]; a *sql.DB has another one.
 	Value D
+
+	size int64 // of the file
+	use  usage
+}
+
+// usage is how a driver is used by what follows the current version.
+type usage struct {
+	lanes       atomic.Int64 // that are in use or not drained
+	connections atomic.Int64
 }
 
 // For returns a loader for the drivers of a contract. Nothing is read yet. The
@@ -109,6 +135,12 @@ func For[D any](c *contract.Contract[D], cfg Config) (*Loader[D], error) {
 	if cfg.CacheSize < 0 {
 		faults = append(faults, fmt.Errorf("loader: CacheSize is negative: %d", cfg.CacheSize))
 	}
+	if cfg.MaxResident < 0 || cfg.MaxResidentSize < 0 {
+		faults = append(faults, fmt.Errorf("loader: MaxResident or MaxResidentSize is negative: %d, %d", cfg.MaxResident, cfg.MaxResidentSize))
+	}
+	if cfg.Rescan < 0 {
+		faults = append(faults, fmt.Errorf("loader: Rescan is negative: %v", cfg.Rescan))
+	}
 	if t := cfg.Trust; t != nil && slices.ContainsFunc(t.Owners, func(uid int) bool { return uid < 0 }) {
 		faults = append(faults, fmt.Errorf("loader: Trust.Owners has a negative number: %v", t.Owners))
 	}
@@ -131,6 +163,9 @@ func For[D any](c *contract.Contract[D], cfg Config) (*Loader[D], error) {
 	if cfg.ProbeTimeout == 0 {
 		cfg.ProbeTimeout = 10 * time.Second
 	}
+	if cfg.Rescan == 0 {
+		cfg.Rescan = defaultRescan
+	}
 	log := cfg.Logger
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -138,11 +173,15 @@ func For[D any](c *contract.Contract[D], cfg Config) (*Loader[D], error) {
 	return &Loader[D]{contract: c, cfg: cfg, versions: v, log: log, loading: make(chan struct{}, 1)}, nil
 }
 
-// Load returns the driver of a name, from the registry or else from the best
-// file in Config.Dirs: the one of the highest version that Config.Versions
-// allows, and among equals the one of the earlier directory. An error is a
-// *LoadError, or ctx.Err() if ctx ended while this call waited for another one
-// to load, during a probe, or between two stages.
+// Load returns the current driver of a name. If none is loaded, it loads the
+// best one that Config.Versions allows, from Config.Dirs or from the program
+// itself: the one of the highest version, and among equals the program's, then
+// the one of the earlier directory. One that cannot be loaded is passed over for
+// the next lower version, and the log is told. If none can be loaded, the error
+// is that of the highest.
+//
+// An error is a *LoadError, ErrClosed, or ctx.Err() if ctx ended while this call
+// waited for another one to load, during a probe, or between two stages.
 func (l *Loader[D]) Load(ctx context.Context, name string) (*Driver[D], error) {
 	if d, ok := l.Driver(name); ok {
 		return d, nil
@@ -154,11 +193,33 @@ func (l *Loader[D]) Load(ctx context.Context, name string) (*Driver[D], error) {
 	if d, ok := l.Driver(name); ok {
 		return d, nil
 	}
-	file, err := l.find(ctx, name)
+	choices, err := l.choices(ctx, name)
 	if err != nil {
 		return nil, l.failed(ctx, name, "", err)
 	}
-	return l.pipeline(ctx, name, file)
+	var first error
+	for _, c := range choices {
+		d, err := l.take(ctx, name, c)
+		if err == nil || ctx.Err() != nil || errors.Is(err, ErrClosed) {
+			return d, err
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return nil, first
+}
+
+// take loads a version that was chosen.
+func (l *Loader[D]) take(ctx context.Context, name string, c choice[D]) (*Driver[D], error) {
+	d, err := l.through(ctx, name, c)
+	if err != nil {
+		err = l.failed(ctx, name, c.file, err)
+		l.note(c.file, err)
+		return nil, err
+	}
+	l.log.InfoContext(ctx, "driver loaded", "driver", name, "version", d.Manifest.Version, "file", d.File)
+	return d, nil
 }
 
 // LoadFile loads one driver file, wherever it lies and whatever it is called,
@@ -174,7 +235,7 @@ func (l *Loader[D]) LoadFile(ctx context.Context, path string) (*Driver[D], erro
 		return nil, err
 	}
 	defer l.end()
-	return l.pipeline(ctx, "", path)
+	return l.take(ctx, "", choice[D]{file: path})
 }
 
 // Examine takes a driver file through the stages from admit to agree, and runs
@@ -200,6 +261,9 @@ func (l *Loader[D]) begin(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if l.drivers.isClosed() {
+		return ErrClosed
+	}
 	select {
 	case l.loading <- struct{}{}:
 		return nil
@@ -222,35 +286,28 @@ func absolute(path string) (string, error) {
 // lock and allocates nothing.
 func (l *Loader[D]) Driver(name string) (*Driver[D], bool) { return l.drivers.current(name) }
 
-// pipeline is the whole way of one file. wanted is the name that was asked
+// through takes a version through all stages. wanted is the name that was asked
 // for, or "".
-func (l *Loader[D]) pipeline(ctx context.Context, wanted, file string) (*Driver[D], error) {
-	d, err := l.stages(ctx, wanted, file)
-	if err != nil {
-		return nil, l.failed(ctx, wanted, file, err)
-	}
-	l.log.InfoContext(ctx, "driver loaded", "driver", d.Manifest.Name, "version", d.Manifest.Version, "file", file)
-	return d, nil
-}
-
-func (l *Loader[D]) stages(ctx context.Context, wanted, file string) (*Driver[D], error) {
+func (l *Loader[D]) through(ctx context.Context, wanted string, c choice[D]) (*Driver[D], error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	c, err := l.examine(wanted, file)
+	if c.linked != nil {
+		return l.throughLinked(c.linked)
+	}
+	found, err := l.examine(wanted, c.file)
 	if err != nil {
 		return nil, err
 	}
-	if d, ok := l.drivers.bySum(c.sum()); ok {
+	if d, ok := l.drivers.bySum(found.sum()); ok {
 		return d, nil
 	}
-	d, err := l.run(ctx, c)
+	d, err := l.run(ctx, found)
 	if err != nil {
-		return nil, ofDriver(c.manifest.Name, err)
+		return nil, ofDriver(found.manifest.Name, err)
 	}
-	d.File, d.SHA256, d.Facts, d.Manifest = file, c.sum(), c.facts, c.manifest
-	l.drivers.register(d)
-	return d, nil
+	d.File, d.SHA256, d.Facts, d.Manifest, d.size = c.file, found.sum(), found.facts, found.manifest, int64(len(found.bytes))
+	return d, l.register(d)
 }
 
 // run takes a file that was examined through the stages that run it.
@@ -267,6 +324,10 @@ func (l *Loader[D]) run(ctx context.Context, c *candidate) (*Driver[D], error) {
 			own.release()
 			return nil, err
 		}
+	}
+	if err := room(l.cfg, c.sum(), int64(len(c.bytes))); err != nil {
+		own.release()
+		return nil, err
 	}
 	symbols, err := open(own, c.path, c.facts, c.manifest, c.sum())
 	if err != nil {
@@ -292,20 +353,27 @@ func (l *Loader[D]) examine(wanted, file string) (*candidate, error) {
 	if err != nil {
 		return nil, err
 	}
-	facts, manifest, err := inspectFile(a)
+	facts, manifest, err := l.judge(a, wanted)
 	if err != nil {
 		return nil, err
 	}
+	return &candidate{a, facts, manifest}, nil
+}
+
+// judge takes admitted bytes through the stages from inspect to agree. With an
+// error it returns what is known by then.
+func (l *Loader[D]) judge(a *admitted, wanted string) (*inspect.Facts, contract.Manifest, error) {
+	facts, manifest, err := inspectFile(a)
+	if err != nil {
+		return facts, manifest, err
+	}
 	if err := fit(facts, place(a.sum())); err != nil {
-		return nil, ofDriver(manifest.Name, err)
+		return facts, manifest, ofDriver(manifest.Name, err)
 	}
 	if err := exportsNewDriver[D](facts); err != nil {
-		return nil, ofDriver(manifest.Name, err)
+		return facts, manifest, ofDriver(manifest.Name, err)
 	}
-	if err := agree(l.contract.Name(), l.contract.Version(), l.versions, manifest, wanted, file); err != nil {
-		return nil, err
-	}
-	return &candidate{a, facts, manifest}, nil
+	return facts, manifest, agree(l.contract.Name(), l.contract.Version(), l.versions, manifest, wanted, a.path)
 }
 
 // ofDriver says in an error which driver it is about, once the manifest is

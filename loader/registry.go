@@ -1,18 +1,50 @@
 package loader
 
 import (
+	"cmp"
+	"errors"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
 
-// registry knows the drivers that are loaded. Readers take the current map
-// without a lock; writers, one at a time, replace it.
+// ErrClosed is what a loader answers after [Loader.Close], and what a *sql.DB
+// of it answers that needs a new connection.
+var ErrClosed = errors.New("loader: closed")
+
+// registry knows the drivers that are loaded, by name and version, and which
+// one of each name is current. Readers take the current ones without a lock.
 type registry[D any] struct {
 	byName atomic.Pointer[map[string]*Driver[D]]
 
+	// switching is held while the current version of a name changes and while
+	// a follower joins, so that none misses a change. Drivers' code runs under
+	// it. It is taken before mu.
+	switching sync.Mutex
+
 	mu     sync.Mutex // protects following fields, and writing to byName
-	hashes map[string]*Driver[D]
+	names  map[string]*lineage[D]
+	closed bool
+}
+
+// lineage is what became of the versions of one name.
+type lineage[D any] struct {
+	loaded    []*Driver[D]         // in the order of loading
+	past      []*Driver[D]         // those that were current before, the latest last
+	pinned    string               // the version to stay at, or ""
+	left      map[*Driver[D]]bool  // those that were rolled back
+	refused   map[*Driver[D]]error // those that a follower could not take
+	followers map[follower[D]]struct{}
+}
+
+// follower is somebody who goes with the current version of a name.
+type follower[D any] interface {
+	// prepare makes ready for a version, and returns what moves over to it, or
+	// gives up what was made ready. Exactly one of the two is called.
+	prepare(d *Driver[D]) (move, drop func(), err error)
+	// retire ends the use of whatever version it is.
+	retire()
 }
 
 func (r *registry[D]) current(name string) (*Driver[D], bool) {
@@ -24,24 +56,120 @@ func (r *registry[D]) current(name string) (*Driver[D], bool) {
 	return d, ok
 }
 
-func (r *registry[D]) bySum(sum string) (*Driver[D], bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	d, ok := r.hashes[sum]
-	return d, ok
+// lineage returns what is known of a name. The caller holds mu.
+func (r *registry[D]) lineage(name string) *lineage[D] {
+	l, ok := r.names[name]
+	if !ok {
+		l = &lineage[D]{left: map[*Driver[D]]bool{}, refused: map[*Driver[D]]error{}, followers: map[follower[D]]struct{}{}}
+		if r.names == nil {
+			r.names = map[string]*lineage[D]{}
+		}
+		r.names[name] = l
+	}
+	return l
 }
 
-// register adds a driver, which becomes current if no other of its name has a
-// higher version.
-func (r *registry[D]) register(d *Driver[D]) {
+// find returns the first loaded driver of which something is true.
+func (r *registry[D]) find(is func(*Driver[D]) bool) (*Driver[D], bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.hashes == nil {
-		r.hashes = map[string]*Driver[D]{}
+	for _, l := range r.names {
+		if i := slices.IndexFunc(l.loaded, is); i >= 0 {
+			return l.loaded[i], true
+		}
 	}
-	r.hashes[d.SHA256] = d
-	if old, ok := r.current(d.Manifest.Name); ok && compareVersions(d.Manifest.Version, old.Manifest.Version) < 0 {
-		return
+	return nil, false
+}
+
+func (r *registry[D]) bySum(sum string) (*Driver[D], bool) {
+	return r.find(func(d *Driver[D]) bool { return d.SHA256 == sum })
+}
+
+func (r *registry[D]) byVersion(name, version string) (*Driver[D], bool) {
+	return r.find(func(d *Driver[D]) bool { return d.Manifest.Name == name && d.Manifest.Version == version })
+}
+
+// register adds a driver. It becomes current unless a version is that is not
+// lower, or another one is pinned.
+func (r *registry[D]) register(d *Driver[D]) error {
+	r.switching.Lock()
+	defer r.switching.Unlock()
+	r.mu.Lock()
+	if r.closed {
+		r.mu.Unlock()
+		return ErrClosed
+	}
+	l := r.lineage(d.Manifest.Name)
+	l.loaded = append(l.loaded, d)
+	old, ok := r.current(d.Manifest.Name)
+	stays := ok && compareVersions(d.Manifest.Version, old.Manifest.Version) <= 0
+	pinned := l.pinned
+	r.mu.Unlock()
+	if pinned != "" {
+		stays = pinned != d.Manifest.Version
+	}
+	if stays {
+		return nil
+	}
+	return r.switchTo(d)
+}
+
+// promote makes a loaded driver current. The lineage is changed by then, if it
+// goes well.
+func (r *registry[D]) promote(d *Driver[D], then func(l *lineage[D], old *Driver[D])) error {
+	r.switching.Lock()
+	defer r.switching.Unlock()
+	old, _ := r.current(d.Manifest.Name)
+	if old != d {
+		if err := r.switchTo(d); err != nil {
+			return err
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	then(r.lineage(d.Manifest.Name), old)
+	return nil
+}
+
+// switchTo moves all followers to a driver, or none. The caller holds
+// switching.
+func (r *registry[D]) switchTo(d *Driver[D]) error {
+	r.mu.Lock()
+	if r.closed {
+		r.mu.Unlock()
+		return ErrClosed
+	}
+	l := r.lineage(d.Manifest.Name)
+	followers := slices.Collect(maps.Keys(l.followers))
+	r.mu.Unlock()
+
+	var moves, drops []func()
+	for _, f := range followers {
+		move, drop, err := f.prepare(d)
+		if err != nil {
+			for _, drop := range drops {
+				drop()
+			}
+			r.mu.Lock()
+			l.refused[d] = err
+			r.mu.Unlock()
+			return err
+		}
+		moves, drops = append(moves, move), append(drops, drop)
+	}
+	r.setCurrent(l, d)
+	for _, move := range moves {
+		move()
+	}
+	return nil
+}
+
+func (r *registry[D]) setCurrent(l *lineage[D], d *Driver[D]) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(l.refused, d)
+	if old, ok := r.current(d.Manifest.Name); ok {
+		l.past = append(slices.DeleteFunc(l.past, func(p *Driver[D]) bool { return p == old || p == d }), old)
 	}
 	next := map[string]*Driver[D]{}
 	if m := r.byName.Load(); m != nil {
@@ -50,3 +178,132 @@ func (r *registry[D]) register(d *Driver[D]) {
 	next[d.Manifest.Name] = d
 	r.byName.Store(&next)
 }
+
+// follow lets a follower go with the current version of a name, of which there
+// must be one.
+func (r *registry[D]) follow(name string, f follower[D]) error {
+	r.switching.Lock()
+	defer r.switching.Unlock()
+	d, ok := r.current(name)
+	if !ok {
+		return ErrClosed
+	}
+	move, _, err := f.prepare(d)
+	if err != nil {
+		return err
+	}
+	move()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lineage(name).followers[f] = struct{}{}
+	return nil
+}
+
+func (r *registry[D]) unfollow(name string, f follower[D]) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.lineage(name).followers, f)
+}
+
+// close makes no version current any more, and retires what followed. It
+// returns the drivers that are loaded, nothing the second time.
+func (r *registry[D]) close() []*Driver[D] {
+	r.switching.Lock()
+	defer r.switching.Unlock()
+	r.mu.Lock()
+	if r.closed {
+		r.mu.Unlock()
+		return nil
+	}
+	r.closed = true
+	r.byName.Store(nil)
+	var drivers []*Driver[D]
+	var followers []follower[D]
+	for _, l := range r.names {
+		drivers = append(drivers, l.loaded...)
+		followers = slices.AppendSeq(followers, maps.Keys(l.followers))
+		clear(l.followers)
+	}
+	r.mu.Unlock()
+	for _, f := range followers {
+		f.retire()
+	}
+	return drivers
+}
+
+// previous returns the version that was current before the current one and was
+// not rolled back.
+func (r *registry[D]) previous(name string) (*Driver[D], bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l := r.lineage(name)
+	for _, d := range slices.Backward(l.past) {
+		if !l.left[d] && l.refused[d] == nil {
+			return d, true
+		}
+	}
+	return nil, false
+}
+
+// pin keeps a name at a version, or lets it go with "".
+func (r *registry[D]) pin(name, version string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lineage(name).pinned = version
+}
+
+func (r *registry[D]) pinned(name string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lineage(name).pinned
+}
+
+// unwelcome tells whether a version is loaded and was rolled back, or could not
+// be taken by a follower.
+func (r *registry[D]) unwelcome(name, version string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l := r.lineage(name)
+	return slices.ContainsFunc(l.loaded, func(d *Driver[D]) bool {
+		return d.Manifest.Version == version && (l.left[d] || l.refused[d] != nil)
+	})
+}
+
+func (r *registry[D]) isClosed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.closed
+}
+
+// statuses lists the loaded drivers, in no order.
+func (r *registry[D]) statuses() []Status {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var all []Status
+	for name, l := range r.names {
+		current, _ := r.current(name)
+		for _, d := range l.loaded {
+			s := d.status()
+			s.Pinned, s.RolledBack, s.Err = l.pinned == s.Version, l.left[d], l.refused[d]
+			switch {
+			case d == current:
+				s.State = Current
+			case d.use.lanes.Load() > 0:
+				s.State = Retiring
+			case s.Err != nil:
+				s.State = Failed
+			default:
+				s.State = Loaded
+			}
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// byNameAndVersion is the order in which drivers are listed: the highest
+// version first.
+func byNameAndVersion(a, b Status) int {
+	return cmp.Or(cmp.Compare(a.Name, b.Name), compareVersions(b.Version, a.Version), cmp.Compare(a.File, b.File))
+}
+
