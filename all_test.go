@@ -86,8 +86,10 @@ var layers = []layer{
 	{"loader/inspect", []string{module + "/contract"}},
 	{"loader/isolate", nil},
 	{"loader/internal/trial", []string{module + "/internal/procgroup"}},
-	{"loader/probe", []string{module + "/loader", module + "/loader/internal/trial"}},
-	{"loader", []string{module + "/contract", module + "/loader/inspect", module + "/loader/internal/trial", module + "/internal/fsinfo", "github.com/Masterminds/semver/v3", "github.com/fsnotify/fsnotify"}},
+	{"loader/internal/opener", nil},
+	{"loader/files", []string{module + "/loader/internal/opener"}},
+	{"loader/probe", []string{module + "/loader", module + "/loader/files", module + "/loader/internal/trial"}},
+	{"loader", []string{module + "/contract", module + "/loader/inspect", module + "/loader/internal/opener", module + "/loader/internal/trial", module + "/internal/fsinfo", "github.com/Masterminds/semver/v3", "github.com/fsnotify/fsnotify"}},
 	{"conformance/sqlsuite", []string{module + "/contract", module + "/conformance", module + "/conformance/sqlsuite/internal/..."}},
 	{"conformance/report", []string{module + "/conformance", "github.com/fatih/color"}},
 	{"conformance/conformancetest", []string{module + "/conformance", module + "/internal/gobuild", module + "/loader/inspect", module + "/loader/isolate"}},
@@ -97,7 +99,7 @@ var layers = []layer{
 	{"drivers/mysql", []string{module + "/contract", "github.com/go-sql-driver/mysql"}},
 	{"drivers/sqlite", []string{module + "/contract", "modernc.org/sqlite/..."}},
 	{"drivers/sqlite3", []string{module + "/contract", "github.com/mattn/go-sqlite3"}},
-	{"internal/doctor", []string{module + "/loader", module + "/loader/inspect", module + "/internal/fsinfo", module + "/internal/procgroup"}},
+	{"internal/doctor", []string{module + "/loader", module + "/loader/files", module + "/loader/inspect", module + "/internal/fsinfo", module + "/internal/procgroup"}},
 	{"internal/fsinfo", nil},
 	{"internal/procgroup", nil},
 	{"internal/dbserver/withdb", []string{module + "/internal/dbserver"}},
@@ -136,7 +138,7 @@ func TestImports(t *testing.T) {
 func TestOnlyOneImporter(t *testing.T) {
 	_, all := sources(t)
 	for imp, only := range map[string]string{
-		"plugin":                           "loader/plugin_cgo.go",
+		"plugin":                           "loader/files/plugin_cgo.go",
 		"github.com/Masterminds/semver/v3": "loader/agree.go",
 		"testing":                          "conformance/conformancetest/conformancetest.go",
 	} {

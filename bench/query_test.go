@@ -14,6 +14,7 @@ import (
 	"github.com/keyway-go/keyway/drivers/sqlite"
 	"github.com/keyway-go/keyway/internal/fixture"
 	"github.com/keyway-go/keyway/loader"
+	_ "github.com/keyway-go/keyway/loader/files"
 )
 
 const rows = 200_000

@@ -13,6 +13,7 @@ import (
 
 	"github.com/keyway-go/keyway/internal/procgroup"
 	"github.com/keyway-go/keyway/loader"
+	_ "github.com/keyway-go/keyway/loader/files"
 )
 
 // workerVar names, in a child's environment, the file with its job.

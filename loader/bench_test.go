@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/keyway-go/keyway/internal/fixture"
+	"github.com/keyway-go/keyway/loader/internal/opener"
 )
 
 func BenchmarkDriverAgain(b *testing.B) {
@@ -107,6 +108,6 @@ func bareOpen(file string) error {
 		return err
 	}
 	benchSum = sha256.Sum256(text)
-	_, err = openPlugin(file)
+	_, err = opener.Open(file)
 	return err
 }

@@ -8,11 +8,12 @@ import (
 
 	"github.com/keyway-go/keyway/contract"
 	"github.com/keyway-go/keyway/loader/inspect"
+	"github.com/keyway-go/keyway/loader/internal/opener"
 )
 
 // bind takes NewDriver and DriverManifest from an opened plugin, checks their
 // types, and makes the first driver.
-func bind[D any](s symbols, m contract.Manifest, facts *inspect.Facts) (*Driver[D], error) {
+func bind[D any](s opener.Symbols, m contract.Manifest, facts *inspect.Facts) (*Driver[D], error) {
 	if err := bindManifest(s, facts.Manifest); err != nil {
 		return nil, err
 	}
@@ -44,7 +45,7 @@ func bindFault(wanted, found, remedy string, cause error) error {
 
 // bindManifest compares what was read without running the file with what its
 // init functions have made of it.
-func bindManifest(s symbols, read string) error {
+func bindManifest(s opener.Symbols, read string) error {
 	v, err := s.Lookup("DriverManifest")
 	if err != nil {
 		return bindFault("an exported variable DriverManifest", "none", "use drivercheck build", err)
@@ -70,7 +71,7 @@ func exportsNewDriver[D any](facts *inspect.Facts) error {
 		Remedy: "add to package main: func NewDriver() " + reflect.TypeFor[D]().String()}
 }
 
-func bindNewDriver[D any](s symbols) (func() D, error) {
+func bindNewDriver[D any](s opener.Symbols) (func() D, error) {
 	v, err := s.Lookup("NewDriver")
 	if err != nil {
 		return nil, bindFault("NewDriver, which the file exports", "none when it was loaded", "build the file again: drivercheck build", err)

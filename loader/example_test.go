@@ -7,6 +7,7 @@ import (
 	"log"
 
 	"github.com/keyway-go/keyway/loader"
+	_ "github.com/keyway-go/keyway/loader/files"
 )
 
 func Example() {

@@ -2,18 +2,40 @@ package loader
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"github.com/keyway-go/keyway/loader/inspect"
+	"github.com/keyway-go/keyway/loader/internal/opener"
 )
+
+const filesPackage = "github.com/keyway-go/keyway/loader/files"
+
+// Supported tells whether this program can load driver files: it imports package
+// loader/files, and was built with cgo, for Linux or FreeBSD. It is to be asked
+// when all packages are initialized.
+func Supported() bool { return opener.Supported() }
+
+// supported returns why this program cannot load driver files, or nil.
+func supported() error {
+	switch {
+	case opener.Supported():
+		return nil
+	case !opener.Linked():
+		return &LoadError{Stage: StageFit, Wanted: "a program that can load driver files", Found: "one that does not import package " + filesPackage,
+			Remedy: "add to the program: import _ " + strconv.Quote(filesPackage), Err: errors.ErrUnsupported}
+	}
+	return &LoadError{Stage: StageFit, Wanted: "a program that can load driver files", Found: "one for " + runtime.GOOS + "/" + runtime.GOARCH + " that cannot",
+		Remedy: "build the program with CGO_ENABLED=1 for Linux or FreeBSD", Err: errors.ErrUnsupported}
+}
 
 // fit compares the driver's facts with those of the running process.
 func fit(driver *inspect.Facts, at inspect.Place) error {
-	if !Supported {
-		return &LoadError{Stage: StageFit, Wanted: "a program that can load driver files",
-			Found: "one for " + runtime.GOOS + "/" + runtime.GOARCH + " that cannot", Remedy: openRemedy, Err: errUnsupported}
+	if err := supported(); err != nil {
+		return err
 	}
 	host, err := inspect.Self()
 	if err != nil {

@@ -354,4 +354,3 @@ func (l *Loader[D]) Close() error {
 	wg.Wait()
 	return nil
 }
-

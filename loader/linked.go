@@ -73,7 +73,9 @@ func (l *Loader[D]) linkedIn() []*linked[D] {
 // for it: agree, bind and register.
 func (l *Loader[D]) throughLinked(in *linked[D]) (*Driver[D], error) {
 	m := in.manifest
-	if d, ok := l.drivers.find(func(d *Driver[D]) bool { return d.Linked && d.Manifest.Name == m.Name && d.Manifest.Version == m.Version }); ok {
+	if d, ok := l.drivers.find(func(d *Driver[D]) bool {
+		return d.Linked && d.Manifest.Name == m.Name && d.Manifest.Version == m.Version
+	}); ok {
 		return d, nil
 	}
 	if err := agree(l.contract.Name(), l.contract.Version(), l.versions, m, "", ""); err != nil {

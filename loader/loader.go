@@ -12,6 +12,7 @@ import (
 
 	"github.com/keyway-go/keyway/contract"
 	"github.com/keyway-go/keyway/loader/inspect"
+	"github.com/keyway-go/keyway/loader/internal/opener"
 )
 
 // Config says where drivers are and which are welcome. The zero value finds
@@ -146,6 +147,10 @@ func For[D any](c *contract.Contract[D], cfg Config) (*Loader[D], error) {
 	}
 	if err := checkProbe(cfg); err != nil {
 		faults = append(faults, err)
+	}
+	if len(cfg.Dirs) > 0 && !opener.Linked() {
+		faults = append(faults, fmt.Errorf("loader: Dirs needs package %s, which the program does not import or has not initialized yet; "+
+			"add to the package that makes the loader: import _ %[1]q", filesPackage))
 	}
 	v, err := parseVersions(cfg.Versions)
 	if err != nil {

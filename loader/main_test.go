@@ -22,6 +22,7 @@ import (
 	"github.com/keyway-go/keyway/contract"
 	"github.com/keyway-go/keyway/internal/fixture"
 	"github.com/keyway-go/keyway/internal/procgroup"
+	_ "github.com/keyway-go/keyway/loader/files"
 )
 
 // A driver file can kill the process that loads it, and what was opened stays.

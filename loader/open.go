@@ -1,20 +1,14 @@
 package loader
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
 
 	"github.com/keyway-go/keyway/contract"
 	"github.com/keyway-go/keyway/loader/inspect"
+	"github.com/keyway-go/keyway/loader/internal/opener"
 )
-
-// symbols are the exported names of a plugin that was opened.
-type symbols interface {
-	// Lookup returns a function, or a pointer to a variable.
-	Lookup(name string) (any, error)
-}
 
 // plugins are what this process has opened or tried to, whichever loader
 // asked: the runtime has one list of them, keeps a failed one for ever, and
@@ -24,10 +18,8 @@ var plugins = struct {
 	bySum map[string]openResult // by hash, as loaders can have caches of their own
 }{bySum: map[string]openResult{}}
 
-var errUnsupported = errors.New("this program cannot load driver files")
-
 type openResult struct {
-	symbols symbols
+	symbols opener.Symbols
 	staged  *staged    // in use for ever, unless it failed
 	err     *LoadError // never handed out, since callers fill in their names
 }
@@ -43,7 +35,7 @@ func opened(sum string) bool {
 // open loads a staged file into the process. Its init functions run here. The
 // lock is held throughout, as the plugin package's own is for most of the way.
 // What is not in use afterwards is released.
-func open(file *staged, path string, facts *inspect.Facts, m contract.Manifest, sum string) (symbols, error) {
+func open(file *staged, path string, facts *inspect.Facts, m contract.Manifest, sum string) (opener.Symbols, error) {
 	plugins.Lock()
 	defer plugins.Unlock()
 	defer func() {
@@ -77,9 +69,9 @@ func open(file *staged, path string, facts *inspect.Facts, m contract.Manifest, 
 	return s, nil
 }
 
-func openContained(file string) (s symbols, failure *LoadError) {
+func openContained(file string) (s opener.Symbols, failure *LoadError) {
 	var err error
-	if ended := contain(func() { s, err = openPlugin(file) }); ended != nil {
+	if ended := contain(func() { s, err = opener.Open(file) }); ended != nil {
 		return nil, &LoadError{Stage: StageOpen, Wanted: "init functions that return", Found: "a " + ended.Error(),
 			Remedy: "report this to the driver's author; the file is not opened again before the program restarts", Err: ended}
 	}
@@ -96,7 +88,7 @@ func refusedByRuntime(file string, err error) *LoadError {
 		found = strings.TrimPrefix(found, fmt.Sprintf("plugin.Open(%q): ", name))
 	}
 	found = strings.TrimPrefix(found, file+": ")
-	remedy := openRemedy
+	remedy := "build the driver for this program: drivercheck build"
 	if strings.Contains(found, "failed to map segment") {
 		remedy = "set loader.Config.CacheDir to a directory on a file system that is not mounted noexec"
 	}

@@ -306,4 +306,3 @@ func (r *registry[D]) statuses() []Status {
 func byNameAndVersion(a, b Status) int {
 	return cmp.Or(cmp.Compare(a.Name, b.Name), compareVersions(b.Version, a.Version), cmp.Compare(a.File, b.File))
 }
-

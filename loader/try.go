@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 
+	"github.com/keyway-go/keyway/loader/internal/opener"
 	"github.com/keyway-go/keyway/loader/internal/trial"
 )
 
@@ -62,7 +63,7 @@ func cut(s string, size int) string {
 
 // untypedNewDriver returns NewDriver if it is a function that returns a value,
 // or a variable that holds one, else nil.
-func untypedNewDriver(s symbols) func() any {
+func untypedNewDriver(s opener.Symbols) func() any {
 	v, err := s.Lookup("NewDriver")
 	if err != nil {
 		return nil

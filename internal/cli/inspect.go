@@ -20,6 +20,7 @@ import (
 	"github.com/keyway-go/keyway/conformance/report"
 	"github.com/keyway-go/keyway/contract"
 	"github.com/keyway-go/keyway/loader"
+	_ "github.com/keyway-go/keyway/loader/files"
 	"github.com/keyway-go/keyway/loader/inspect"
 )
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/keyway-go/keyway/loader"
+	_ "github.com/keyway-go/keyway/loader/files" // which drivercheck has, too
 	"github.com/keyway-go/keyway/loader/inspect"
 )
 
@@ -19,7 +20,7 @@ const plainOnly = "drivers from plain go build -buildmode=plugin; those of drive
 
 // program looks at the program that runs the checks.
 func program(context.Context, *patient) Finding {
-	if loader.Supported {
+	if loader.Supported() {
 		return Finding{Found: "this drivercheck can load driver files"}
 	}
 	return Finding{Status: Bad, Found: "a drivercheck that cannot load driver files", Breaks: "drivercheck test",

@@ -248,6 +248,7 @@ import (
 	"os"
 
 	"github.com/keyway-go/keyway/loader"
+	_ "github.com/keyway-go/keyway/loader/files"
 	"` + mattn + `"
 )
 

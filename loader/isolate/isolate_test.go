@@ -22,6 +22,7 @@ import (
 	"github.com/keyway-go/keyway/contract"
 	"github.com/keyway-go/keyway/internal/gobuild"
 	"github.com/keyway-go/keyway/loader"
+	_ "github.com/keyway-go/keyway/loader/files"
 	"github.com/keyway-go/keyway/loader/inspect"
 	"github.com/keyway-go/keyway/loader/isolate"
 )

@@ -43,8 +43,9 @@
 package probe
 
 import (
-	// The loader does the child's work, and must be there first.
+	// They do the child's work, and must be there first.
 	_ "github.com/keyway-go/keyway/loader"
+	_ "github.com/keyway-go/keyway/loader/files"
 
 	"github.com/keyway-go/keyway/loader/internal/trial"
 )

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/keyway-go/keyway/loader"
+	_ "github.com/keyway-go/keyway/loader/files"
 )
 
 func main() {
@@ -18,5 +19,5 @@ func main() {
 	}
 	fmt.Println(err)
 	var le *loader.LoadError
-	fmt.Println(loader.Supported, errors.As(err, &le) && le.Stage == loader.StageFit)
+	fmt.Println(loader.Supported(), errors.As(err, &le) && le.Stage == loader.StageFit)
 }

@@ -15,6 +15,7 @@ import (
 	"example.com/fixture/probehost/late"
 
 	"github.com/keyway-go/keyway/loader"
+	_ "github.com/keyway-go/keyway/loader/files"
 	_ "github.com/keyway-go/keyway/loader/probe"
 )
 

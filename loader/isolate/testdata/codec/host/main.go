@@ -11,6 +11,7 @@ import (
 	codec "example.com/codec/contract"
 	"github.com/keyway-go/keyway/contract"
 	"github.com/keyway-go/keyway/loader"
+	_ "github.com/keyway-go/keyway/loader/files"
 )
 
 func main() {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/keyway-go/keyway/contract"
 	"github.com/keyway-go/keyway/loader"
+	_ "github.com/keyway-go/keyway/loader/files"
 )
 
 type Driver = interface {

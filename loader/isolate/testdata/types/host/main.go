@@ -13,6 +13,7 @@ import (
 	"example.com/fixture/NAME/kinds"
 	"github.com/keyway-go/keyway/contract"
 	"github.com/keyway-go/keyway/loader"
+	_ "github.com/keyway-go/keyway/loader/files"
 )
 
 type party = interface {
