@@ -288,10 +288,10 @@ func (r *registry[D]) statuses() []Status {
 			switch {
 			case d == current:
 				s.State = Current
-			case d.use.lanes.Load() > 0:
-				s.State = Retiring
 			case s.Err != nil:
 				s.State = Failed
+			case d.use.lanes.Load() > 0:
+				s.State = Retiring
 			default:
 				s.State = Loaded
 			}
