@@ -226,10 +226,28 @@ func (in *inspection) print(w io.Writer, asJSON bool) error {
 	line("packages", "%d with fingerprints", len(in.Packages))
 	optional(line, "needs", strings.Join(in.Needed, ", "))
 	optional(line, "looks in", strings.Join(in.RunPath, ", "))
+	for i, s := range in.Sanitizers {
+		name := "compiled for"
+		if i > 0 {
+			name = ""
+		}
+		line(name, "the %s sanitizer, %s", s.Name, runtimeText(s.Runtime))
+	}
 	if n := len(in.CFunctions); n > 0 {
 		line("C functions", "%d that other files see", n)
 	}
 	return tw.Flush()
+}
+
+// runtimeText says where a sanitizer is.
+func runtimeText(runtime string) string {
+	switch runtime {
+	case "self":
+		return "which is in the file"
+	case "":
+		return "which must be in the program that loads the file"
+	}
+	return "which is in " + runtime
 }
 
 func optional(line func(string, string, ...any), name, text string) {

@@ -39,6 +39,7 @@ var remedies = []struct{ said, remedy string }{
 	{"updates to go.mod needed", "cd %s && GOWORK=off go mod tidy"},
 	{"inconsistent vendoring", "cd %s && GOWORK=off go mod vendor"},
 	{"checksum mismatch", "find out which of the two is the right one before you change %s/go.sum"},
+	{"-fsanitize=", "take a C compiler with the sanitizer of the host: CC=clang drivercheck build %s, with the other arguments as before"},
 	{"module lookup disabled by GOPROXY=off", fetch},
 	{": reading file://", fetch},
 	{": reading http", fetch},

@@ -100,6 +100,10 @@ type Facts struct {
 	// no symbol from other files that it has itself.
 	Symbolic bool `json:"symbolic"`
 
+	// Sanitizers are the sanitizers of C compilers for which the file, or C code
+	// in it, was compiled, in the order of their names.
+	Sanitizers []Sanitizer `json:"sanitizers"`
+
 	// CFunctions are the C functions that the file offers to whatever is loaded
 	// after it, and itself takes from whatever was loaded before, sorted. Those
 	// that every program of the Go toolchain has, of cgo and of the sanitizers,

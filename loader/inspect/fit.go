@@ -103,7 +103,7 @@ func FitIn(driver, host *Facts, at Place) []Misfit {
 // rules stand in the order of the report. A rule may read what earlier ones
 // noted in the pair.
 var rules = []func(*pair) []Misfit{
-	platform, buildMode, hostReady, reachable, hasRuntime, symbolic, goVersion, settings, sanitizer, standard, modules,
+	platform, buildMode, hostReady, reachable, hasRuntime, symbolic, goVersion, settings, sanitizers, standard, modules,
 	libraries, cFunctions, loaded, severalPlugins,
 }
 
@@ -114,7 +114,7 @@ type pair struct {
 	std          []string            // packages of the standard library that differ, sorted
 	byModule     map[string][]string // other packages that differ, by module path
 	explained    bool                // a cause was named that changes every package
-	sanitized    bool                // a cause was named that the address sanitizer is on one side
+	named        []string            // settings that were named as a cause
 }
 
 // comparable reports whether both sides have fingerprints to compare.

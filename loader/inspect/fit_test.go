@@ -194,10 +194,38 @@ func TestFit(t *testing.T) {
 			changeStandard(d)
 			d.Settings["GOFIPS140"], d.Settings["-tags"] = "v1.0.0-c2097c7c", "fips140v1.0"
 		}, []is{{KindSetting, "GOFIPS140", 3, "cryptography", "with GOFIPS140=off"}}},
-		{"flags of the C compiler for a sanitizer", func(d, h *Facts) { d.Needed = []string{"libasan.so.8", "libc.so.6"} },
-			[]is{{KindSetting, "-asan", 0, "from the start", "without -asan"}}},
-		{"sanitizers on both sides", func(d, h *Facts) { d.Settings["-asan"], h.Settings["-asan"] = "true", "true" },
-			[]is{{KindSetting, "-asan", 0, "the same variable", "ASAN_OPTIONS=detect_odr_violation=0"}}},
+		{"flags of the C compiler for a sanitizer", func(d, h *Facts) { d.Sanitizers = []Sanitizer{{"address", "libasan.so.8"}} },
+			[]is{{KindSetting, "-asan", 0, "from the start", "without -fsanitize=address"}}},
+		{"flags of clang for all sanitizers", func(d, h *Facts) {
+			d.Sanitizers = []Sanitizer{{"address", ""}, {"memory", ""}, {"thread", ""}, {"undefined", ""}}
+		}, []is{{KindSetting, "-asan", 0, "the host does not have it", "without -fsanitize=address"},
+			{KindSetting, "-msan", 0, "the host does not have it", "without -fsanitize=memory"},
+			{KindSetting, "-fsanitize=thread", 0, "the host does not have it", "without -fsanitize=thread"},
+			{KindSetting, "-fsanitize=undefined", 0, "the host does not have it", "without -fsanitize=undefined"}}},
+		{"a library of a sanitizer, too late", func(d, h *Facts) { d.Sanitizers = []Sanitizer{{"thread", "libtsan.so.2"}} },
+			[]is{{KindSetting, "-fsanitize=thread", 0, "from the start", "without -fsanitize=thread"}}},
+		{"a library that comes late enough", func(d, h *Facts) { d.Sanitizers = []Sanitizer{{"undefined", "libubsan.so.1"}} }, nil},
+		{"sanitizers on both sides, by gcc", func(d, h *Facts) {
+			d.Sanitizers, h.Sanitizers = []Sanitizer{{"address", "libasan.so.8"}}, []Sanitizer{{"address", "libasan.so.8"}}
+		}, []is{{KindSetting, "-asan", 0, "the same variable", "ASAN_OPTIONS=detect_odr_violation=0"}}},
+		{"sanitizers on both sides, by clang", func(d, h *Facts) {
+			d.Sanitizers, h.Sanitizers = []Sanitizer{{"address", ""}, {"memory", ""}}, []Sanitizer{{"address", "self"}, {"memory", "self"}}
+		}, []is{{KindSetting, "-asan", 0, "the same variable", "ASAN_OPTIONS=detect_odr_violation=0"}}},
+		{"sanitizers of two compilers", func(d, h *Facts) {
+			d.Sanitizers, h.Sanitizers = []Sanitizer{{"address", "libasan.so.8"}}, []Sanitizer{{"address", "self"}}
+		}, []is{{KindSetting, "-asan", 0, "another C compiler", "one C compiler"}}},
+		{"sanitizers of two compilers, the other way", func(d, h *Facts) {
+			d.Sanitizers, h.Sanitizers = []Sanitizer{{"address", ""}}, []Sanitizer{{"address", "libasan.so.8"}}
+		}, nil},
+		{"a sanitizer that the host found", func(d, h *Facts) {
+			d.Sanitizers, h.Sanitizers = []Sanitizer{{"thread", ""}}, []Sanitizer{{"thread", ""}}
+		}, nil},
+		{"a sanitizer that only clang has", func(d, h *Facts) { h.Settings["-msan"] = "true"; changeStandard(d) },
+			[]is{{KindSetting, "-msan", 3, "", "CC=clang drivercheck build --host PROGRAM DIR, which builds the driver with -msan"}}},
+		{"a sanitizer that was named", func(d, h *Facts) {
+			d.Settings["-msan"], d.Sanitizers = "true", []Sanitizer{{"memory", ""}}
+			changeStandard(d)
+		}, []is{{KindSetting, "-msan", 3, "", "without -msan"}}},
 		{"a sanitizer in the host alone", func(d, h *Facts) { h.Settings["-asan"] = "true"; changeStandard(d) },
 			[]is{{KindSetting, "-asan", 3, "", "with -asan"}}},
 		{"symbolic", func(d, h *Facts) { d.Symbolic = true }, []is{{KindSymbolic, "-Bsymbolic", 0, "only one", "without -Bsymbolic"}}},
@@ -270,7 +298,7 @@ func TestFitInLoaded(t *testing.T) {
 // Two sanitized files share a process if it is told to let them.
 func TestFitAsksTheSanitizersOptions(t *testing.T) {
 	driver, host := invented()
-	driver.Settings["-asan"], host.Settings["-asan"] = "true", "true"
+	driver.Sanitizers, host.Sanitizers = []Sanitizer{{"address", ""}}, []Sanitizer{{"address", "self"}}
 	t.Setenv("ASAN_OPTIONS", "detect_leaks=0:detect_odr_violation=0")
 	assert.Empty(t, Fit(driver, host))
 }

@@ -37,6 +37,9 @@ func (d *dynamic) readLinking(f *Facts) error {
 		return err
 	}
 	f.Symbolic = d.symbolic()
+	if f.Sanitizers, err = d.sanitizers(); err != nil {
+		return err
+	}
 	return d.readC(f)
 }
 

@@ -74,12 +74,21 @@ func variants() []variant {
 		v.files = map[string]string{"more.go": "package main\n\nimport _ \"" + imp + "\"\n"}
 		return v
 	}
-	sanitizer := func(name, needs string) variant { return variant{name: name, args: []string{"-" + name}, needs: needs} }
+	const gcc, clang = "gcc with its sanitizers: apt-get install gcc", "clang with its sanitizers: apt-get install clang libclang-rt-dev"
+	byClang := func(name string, args ...string) variant {
+		return variant{name: name, args: args, env: []string{"CC=clang", "CXX=clang++"}, needs: clang}
+	}
+	// Flags of the C compiler, of which the go command takes no notice.
+	inC := func(cc, sanitizer, needs string) variant {
+		flag := "-fsanitize=" + sanitizer
+		return variant{name: sanitizer + " by " + cc + " in C", env: []string{"CC=" + cc, "CGO_CFLAGS=" + flag, "CGO_LDFLAGS=" + flag}, only: "driver",
+			files: map[string]string{"c.go": "package main\n\n// int answer(void) { return 2; }\nimport \"C\"\n\nvar Answer = C.answer()\n"}, needs: needs}
+	}
 	dep := func(name, mod string) variant { return variant{name: name, mod: mod} }
 	patched := map[string]string{"dep/dep.go": "package dep\n\nvar Value = []string{\"patched\"}\n"}
 	return []variant{
 		{name: "plain"}, flag("paths", "-trimpath=false"), flag("race", "-race"), flag("stripped", "-ldflags=-s -w"),
-		sanitizer("asan", "gcc with libasan: apt-get install gcc"), sanitizer("msan", "a C compiler with it, such as CC=clang: apt-get install clang"),
+		{name: "asan", args: []string{"-asan"}, needs: gcc}, byClang("msan", "-msan"), byClang("asan by clang", "-asan"),
 		flag("tags", "-tags=special"), flag("tags without effect", "-tags=nothing"), importing("os/user", variant{name: "os/user"}),
 		importing("os/user", flag("tags of os/user", "-tags=osusergo")),
 		flag("cover", "-cover"), flag("cover of a dependency", "-cover", "-coverpkg=example.com/dep"),
@@ -94,8 +103,7 @@ func variants() []variant {
 		{name: "static", args: []string{"-ldflags=-linkmode=external -extldflags=-static"}, only: "host", needs: "libc.a: apt-get install libc6-dev"},
 		importing("os/user", variant{name: "without cgo", env: []string{"CGO_ENABLED=0"}, only: "host"}),
 		{name: "without plugin", files: map[string]string{"main.go": noPlugins}, only: "host"},
-		{name: "C sanitizer", env: []string{"CGO_CFLAGS=-fsanitize=address", "CGO_LDFLAGS=-fsanitize=address"}, only: "driver",
-			files: map[string]string{"c.go": "package main\n\n// int answer(void) { return 2; }\nimport \"C\"\n\nvar Answer = C.answer()\n"}, needs: "gcc with libasan: apt-get install gcc"},
+		inC("gcc", "address", gcc), inC("gcc", "thread", gcc), inC("gcc", "undefined", gcc), inC("clang", "memory", clang), inC("clang", "undefined", clang),
 	}
 }
 
@@ -155,6 +163,7 @@ func TestMatrix(t *testing.T) {
 			if file := v.build(t, side); file != "" {
 				facts, err := inspect.ReadFile(file)
 				require.NoError(t, err, "%s, %s", side, v.name)
+				assert.Equal(t, compiledFor[side+" "+v.name], sanitizersOf(facts), "%s, %s", side, v.name)
 				sides[side] = append(sides[side], built{v.name, file, facts})
 			}
 		}
@@ -181,10 +190,30 @@ func TestMatrix(t *testing.T) {
 // reasons are what must be said of a variant beside one without its flags; a
 // variant that is not here fits.
 var reasons = map[string]string{
-	"paths": "-trimpath", "race": "-race", "asan": "-asan", "msan": "-msan", "tags": "-tags", "cover of a dependency": "-cover",
+	"paths": "-trimpath", "race": "-race", "asan": "-asan", "asan by clang": "-asan", "msan": "-msan", "tags": "-tags", "cover of a dependency": "-cover",
 	"fips": "GOFIPS140", "experiment": "GOEXPERIMENT", "other version": "example.com/dep", "gcflags of all": "-gcflags", "tags of os/user": "-tags",
-	"patched": "example.com/dep", "Go 1.19": "go version", "C sanitizer": "-asan",
+	"patched": "example.com/dep", "Go 1.19": "go version", "address by gcc in C": "-asan",
+	"thread by gcc in C": "-fsanitize=thread", "memory by clang in C": "-msan", "undefined by clang in C": "-fsanitize=undefined",
 	"static": "host program", "without cgo": "host program", "without plugin": "host program",
+}
+
+// compiledFor are the sanitizers that must show in each file, and where they
+// are; what is not here has none.
+var compiledFor = map[string]string{
+	"host race": "thread in self", "driver race": "thread in self",
+	"host asan": "address in libasan", "driver asan": "address in libasan", "driver address by gcc in C": "address in libasan",
+	"host asan by clang": "address in self, undefined in self", "driver asan by clang": "address in ",
+	"host msan": "memory in self, undefined in self", "driver msan": "memory in ", "driver memory by clang in C": "memory in ",
+	"driver thread by gcc in C": "thread in libtsan", "driver undefined by gcc in C": "undefined in libubsan", "driver undefined by clang in C": "undefined in ",
+}
+
+func sanitizersOf(f *inspect.Facts) string {
+	var all []string
+	for _, s := range f.Sanitizers {
+		library, _, _ := strings.Cut(s.Runtime, ".so")
+		all = append(all, s.Name+" in "+library)
+	}
+	return strings.Join(all, ", ")
 }
 
 // baseOf is the variant that differs from another in nothing but its flags.

@@ -27,6 +27,7 @@ func Read(r io.ReaderAt, size int64) (*Facts, error) {
 		Needed:     []string{},
 		RunPath:    []string{},
 		Versions:   []SymbolVersion{},
+		Sanitizers: []Sanitizer{},
 		CFunctions: []string{},
 		CPackages:  []string{},
 	}

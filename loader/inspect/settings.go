@@ -2,7 +2,6 @@ package inspect
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 )
@@ -23,7 +22,7 @@ var buildSettings = []setting{
 		cause: "it changes the file names that every package carries, and so every fingerprint"},
 	{name: "-race", sure: true, unset: "false", remedy: boolFlag("-race"),
 		cause: "the race detector has a standard library and a runtime of its own"},
-	{name: "-msan", sure: true, unset: "false", remedy: boolFlag("-msan"),
+	{name: "-msan", sure: true, unset: "false", remedy: memorySanitizer,
 		cause: "the memory sanitizer has a standard library and a runtime of its own"},
 	{name: "-asan", sure: true, unset: "false", remedy: boolFlag("-asan"),
 		cause: "the address sanitizer has a standard library and a runtime of its own"},
@@ -74,7 +73,7 @@ func settings(p *pair) []Misfit {
 			if s.sure != sure || d == h {
 				continue
 			}
-			p.sanitized = p.sanitized || s.name == "-asan"
+			p.named = append(p.named, s.name)
 			m := Misfit{Kind: KindSetting, Subject: s.name, Host: h, Driver: d, Cause: s.cause, Remedy: s.remedy(h)}
 			if modulesOnly && p.comparable() {
 				m.Cause = "it can change the code of packages that both sides share at one version"
@@ -94,34 +93,6 @@ func (p *pair) sameSourceDiffers() bool {
 		}
 	}
 	return false
-}
-
-// sanitizer looks for what no fingerprint tells: the address sanitizer must
-// come with the host program, and takes variables that a plugin has of its own
-// for mistakes.
-func sanitizer(p *pair) []Misfit {
-	m := Misfit{Kind: KindSetting, Subject: "-asan", Host: "false", Driver: "true"}
-	d, h := addressSanitizer(p.driver), addressSanitizer(p.host)
-	switch {
-	case p.sanitized || !d:
-		return nil
-	case !h:
-		m.Cause = "the address sanitizer ends a process in which it was not from the start"
-		m.Remedy = boolFlag("-asan")("false")
-	case !strings.Contains(os.Getenv("ASAN_OPTIONS"), "detect_odr_violation=0"):
-		m.Host = "true"
-		m.Cause = "the address sanitizer ends a process in which host and plugin define the same variable, as each does of cgo's"
-		m.Remedy = "start the host with ASAN_OPTIONS=detect_odr_violation=0"
-	default:
-		return nil
-	}
-	return []Misfit{m}
-}
-
-// addressSanitizer reports whether a file brings the sanitizer along, which
-// flags of the C compiler alone do as well.
-func addressSanitizer(f *Facts) bool {
-	return f.Settings["-asan"] == "true" || slices.ContainsFunc(f.Needed, func(name string) bool { return strings.HasPrefix(name, "libasan.so") })
 }
 
 // value is the setting of one side, and what it means if it is not recorded or
@@ -154,6 +125,15 @@ func boolFlag(name string) func(string) string {
 		}
 		return likeHost("without " + name)
 	}
+}
+
+// memorySanitizer names the C compiler besides: the one the go command takes by
+// itself, gcc, does not have it.
+func memorySanitizer(host string) string {
+	if host == "true" {
+		return "CC=clang " + likeHost("with -msan")
+	}
+	return likeHost("without -msan")
 }
 
 func valueFlag(name string) func(string) string {
