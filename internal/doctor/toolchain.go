@@ -148,5 +148,14 @@ func compiler(ctx context.Context, p *patient) Finding {
 	if _, err := p.run(ctx, dir, words[0], args...); err != nil {
 		return bad("a C compiler that does not make a shared library: " + err.Error())
 	}
+	for flag, sanitizer := range map[string]string{"-msan": "memory", "-asan": "address"} { // at most one is set
+		if p.Host.Settings[flag] != "true" {
+			continue
+		}
+		if _, err := p.run(ctx, dir, words[0], append(args, "-fsanitize="+sanitizer)...); err != nil {
+			return Finding{Status: Bad, Found: cc + " without the " + sanitizer + " sanitizer, which the program has", Breaks: "every build of a driver for this program",
+				Remedy: "apt-get install clang libclang-rt-dev, and export CC=clang"}
+		}
+	}
 	return Finding{Found: cc + " makes shared libraries"}
 }
