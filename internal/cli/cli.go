@@ -44,8 +44,8 @@ func (e *usageError) Unwrap() error { return e.err }
 
 // formatError is a file that is not what it should be.
 type formatError struct {
-	path string
-	err  *inspect.FormatError
+	path, wanted string
+	err          *inspect.FormatError
 }
 
 func (e *formatError) Error() string { return e.path + ": " + e.err.Error() }
@@ -54,7 +54,7 @@ func (e *formatError) Unwrap() error { return e.err }
 // ofFile says of which file an error of package inspect is.
 func ofFile(path string, err error) error {
 	if fe, ok := errors.AsType[*inspect.FormatError](err); ok {
-		return &formatError{path, fe}
+		return &formatError{path, "a driver file or a Go program", fe}
 	}
 	return fmt.Errorf("%s: %w", path, err)
 }
@@ -94,13 +94,18 @@ Exit codes: 0 all is well, 1 it could not do its work, 2 wrong usage,
 		SilenceUsage:  true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return fmt.Errorf("there is no verb %q", args[0])
+				err := fmt.Errorf("there is no verb %q", args[0])
+				if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
+					return fmt.Errorf("%w\ndid you mean %s?", err, strings.Join(like, " or "))
+				}
+				return err
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return cmd.Help() },
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	root.SuggestionsMinimumDistance = 2
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef("%w\nsee: %s --help", err, cmd.CommandPath()) })
 	root.AddCommand(newCommand(suite), testCommand(suite), buildCommand(), inspectCommand(), hostCommand(), checksCommand(suite), doctorCommand())
 	markUsage(root)
 	return root
@@ -112,6 +117,9 @@ func markUsage(cmd *cobra.Command) {
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
 			if err := check(cmd, args); err != nil {
+				if cmd.HasParent() {
+					err = fmt.Errorf("%w\nusage: %s", err, cmd.UseLine())
+				}
 				return usagef("%w\nsee: %s --help", err, cmd.CommandPath())
 			}
 			return nil
@@ -154,7 +162,7 @@ func exitCode(w io.Writer, name string, err error) int {
 	case errors.As(err, &build):
 		say(w, name, "the driver was not built", evidence(build.Wanted, build.Found, build.Remedy, build.Output)...)
 	case errors.As(err, &format):
-		say(w, name, fmt.Sprintf("%s cannot be read as a driver file or a Go program (%s)", format.path, format.err.Kind),
+		say(w, name, fmt.Sprintf("%s cannot be read as %s (%s)", format.path, format.wanted, format.err.Kind),
 			evidence(format.err.Wanted, format.err.Found, format.err.Remedy, "")...)
 	default:
 		say(w, name, err.Error())

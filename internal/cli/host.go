@@ -35,15 +35,27 @@ fit, without having the program.`,
 
 // readHost reads a program or the profile of one.
 func readHost(path string) (*inspect.Facts, error) {
-	if _, err := os.Stat(path); err != nil {
+	info, err := os.Stat(path)
+	if err != nil {
 		return nil, usagef("%s: %w", path, errors.Unwrap(err))
 	}
+	const remedy = "name the program, or a profile of it: drivercheck host PROGRAM > profile.json"
+	if !info.Mode().IsRegular() {
+		return nil, usagef("%s: wanted a program that loads driver files, found %s\n%s", path, irregular(info), remedy)
+	}
 	facts, err := inspect.ReadHost(path)
+	if fe, ok := errors.AsType[*inspect.FormatError](err); ok {
+		ofHost := *fe
+		if fe.Kind == inspect.NotELF || fe.Kind == inspect.NotGo {
+			ofHost.Remedy = remedy
+		}
+		return nil, &formatError{path, "a Go program or a profile of one", &ofHost}
+	}
 	if err != nil {
 		return nil, ofFile(path, err)
 	}
 	if facts.BuildMode == "plugin" {
-		return nil, usagef("%s: wanted a program that loads driver files, found a plugin\nname the program, or a profile of it", path)
+		return nil, usagef("%s: wanted a program that loads driver files, found a plugin\n%s", path, remedy)
 	}
 	return facts, nil
 }

@@ -133,8 +133,13 @@ func inspectFile(path string) (*inspection, error) {
 	if err != nil {
 		return nil, usagef("%s: %w", path, errors.Unwrap(err))
 	}
-	if !info.Mode().IsRegular() {
-		return nil, usagef("%s is not a regular file", path)
+	switch {
+	case info.IsDir():
+		return nil, usagef("%s: wanted a driver file, found a directory\nname the file; of a driver's package, drivercheck build %s makes one", path, path)
+	case !info.Mode().IsRegular():
+		return nil, usagef("%s: wanted a driver file, found %s", path, irregular(info))
+	case inspect.IsProfile(path):
+		return nil, usagef("%s: wanted a driver file or a program, found what looks like JSON\na profile of a program goes with a driver file: drivercheck inspect FILE --host %s", path, path)
 	}
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -148,6 +153,14 @@ func inspectFile(path string) (*inspection, error) {
 	in := &inspection{Path: path, SHA256: hex.EncodeToString(sum[:]), Size: int64(len(content)), Facts: facts}
 	in.readManifest()
 	return in, nil
+}
+
+// irregular says what a file is that is no regular one.
+func irregular(info os.FileInfo) string {
+	if info.IsDir() {
+		return "a directory"
+	}
+	return "a special file"
 }
 
 func (in *inspection) readManifest() {
@@ -263,12 +276,13 @@ func quoted(name string) string {
 	return strconv.Quote(name)
 }
 
-// built names the toolchain and the settings that say something.
+// built names the toolchain and the settings that say something of the code:
+// defaults for GODEBUG are a screen long, and are in the JSON.
 func (in *inspection) built() []string {
 	words := []string{in.GoVersion, in.GOOS + "/" + in.GOARCH}
 	var settings []string
 	for k, v := range in.Settings {
-		if v != "" && k != "GOOS" && k != "GOARCH" && k != "-compiler" {
+		if v != "" && k != "GOOS" && k != "GOARCH" && k != "-compiler" && k != "DefaultGODEBUG" {
 			settings = append(settings, k+"="+v)
 		}
 	}

@@ -74,7 +74,7 @@ that a waiver is out of date.`,
 
 func runTest[D any](cmd *cobra.Command, suite *conformance.Suite[D], arg string, f testFlags) error {
 	if f.timeout <= 0 || f.parallel < 0 {
-		return usagef("--timeout must be more than 0, and --parallel not less")
+		return usagef("wanted a --timeout above 0 and a --parallel of 0 or more, found %s and %d", f.timeout, f.parallel)
 	}
 	info, err := os.Stat(arg)
 	if err != nil {
@@ -88,6 +88,12 @@ func runTest[D any](cmd *cobra.Command, suite *conformance.Suite[D], arg string,
 		Limits: conformance.Limits{Timeout: f.timeout}}
 	// Before a build, which can take minutes.
 	if err := suite.ValidateOptions(o); err != nil {
+		if !info.IsDir() {
+			// That the file is none matters more than what else is missing.
+			if _, unreadable := inspectFile(arg); unreadable != nil {
+				return unreadable
+			}
+		}
 		return withHint(err, cfg)
 	}
 	o.File = arg
