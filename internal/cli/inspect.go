@@ -279,7 +279,7 @@ func quoted(name string) string {
 // built names the toolchain and the settings that say something of the code:
 // defaults for GODEBUG are a screen long, and are in the JSON.
 func (in *inspection) built() []string {
-	words := []string{in.GoVersion, in.GOOS + "/" + in.GOARCH}
+	words := []string{cmp.Or(in.GoVersion, "go1.19 or older"), in.GOOS + "/" + in.GOARCH}
 	var settings []string
 	for k, v := range in.Settings {
 		if v != "" && k != "GOOS" && k != "GOARCH" && k != "-compiler" && k != "DefaultGODEBUG" {
