@@ -198,11 +198,7 @@ func (in *inspection) print(w io.Writer, asJSON bool) error {
 	}
 	switch m := in.manifest; {
 	case in.ManifestError != "":
-		name := "manifest"
-		for fault := range strings.SplitSeq(in.ManifestError, "\n") {
-			line(name, "%s", fault)
-			name = ""
-		}
+		list(line, "manifest", strings.Split(in.ManifestError, "\n"), func(fault string) string { return fault })
 	case m.Name != "":
 		line("driver", "%s %s, for contract %s %s", m.Name, m.Version, m.Contract.Name, m.Contract.Version)
 		optional(line, "about", m.Description)
@@ -222,45 +218,35 @@ func (in *inspection) print(w io.Writer, asJSON bool) error {
 		}
 	}
 	optional(line, "exports", strings.Join(in.Symbols, ", "))
-	for i, m := range in.Modules {
-		name := "modules"
-		if i > 0 {
-			name = ""
-		}
-		line(name, "%s", moduleText(m))
-	}
-	for i, c := range in.Contracts {
-		name := "provides"
-		if i > 0 {
-			name = ""
-		}
-		line(name, "contract %s %s", c.Name, c.Version)
-	}
+	list(line, "modules", in.Modules, moduleText)
+	list(line, "provides", in.Contracts, func(c inspect.Contract) string { return "contract " + c.Name + " " + c.Version })
 	line("packages", "%d with fingerprints", len(in.Packages))
 	optional(line, "needs", strings.Join(in.Needed, ", "))
 	optional(line, "looks in", strings.Join(in.RunPath, ", "))
-	for i, s := range in.Sanitizers {
-		name := "compiled for"
-		if i > 0 {
-			name = ""
-		}
-		line(name, "the %s sanitizer, %s", s.Name, runtimeText(s.Runtime))
-	}
+	list(line, "compiled for", in.Sanitizers, sanitizerText)
 	if n := len(in.CFunctions); n > 0 {
 		line("C functions", "%d that other files see", n)
 	}
 	return tw.Flush()
 }
 
-// runtimeText says where a sanitizer is.
-func runtimeText(runtime string) string {
-	switch runtime {
-	case "self":
-		return "which is in the file"
-	case "":
-		return "which must be in the program that loads the file"
+// list prints a line for each item, with the name before the first.
+func list[T any](line func(string, string, ...any), name string, items []T, text func(T) string) {
+	for _, item := range items {
+		line(name, "%s", text(item))
+		name = ""
 	}
-	return "which is in " + runtime
+}
+
+func sanitizerText(s inspect.Sanitizer) string {
+	place := "is in " + s.Runtime
+	switch s.Runtime {
+	case "self":
+		place = "is in the file"
+	case "":
+		place = "must be in the program that loads the file"
+	}
+	return "the " + s.Name + " sanitizer, which " + place
 }
 
 func optional(line func(string, string, ...any), name, text string) {

@@ -42,7 +42,7 @@ var sanitizerKinds = []sanitizerKind{
 
 // sanitizers returns the sanitizers for which code of the file was compiled.
 func (d *dynamic) sanitizers() ([]Sanitizer, error) {
-	const none, called, defined = 0, 1, 2
+	const called, defined = 1, 2 // what is neither is 0
 	state := make([]int, len(sanitizerKinds))
 	err := d.records("the symbols", d.symOff, d.symCount, symSize, func(rec []byte) error {
 		name := uint64(d.order.Uint32(rec))
