@@ -189,7 +189,7 @@ func TestFailedOpenReleases(t *testing.T) {
 	l := newLoader(t, cfg)
 	for range 2 { // tried, and answered from the list
 		_, err := l.LoadFile(t.Context(), file)
-		refused(t, err, StageOpen)
+		require.Contains(t, refused(t, err, StageOpen).Remedy, "not opened again before the program restarts")
 	}
 	require.True(t, removeUnused(filepath.Join(cfg.CacheDir, sumOf(t, file)+".so")))
 }

@@ -61,6 +61,9 @@ func open(file *staged, path string, facts *inspect.Facts, m contract.Manifest, 
 	noteOpening(path, sum, facts, m)
 	s, err := openContained(file.path)
 	if err != nil {
+		if err.ended() {
+			err.Remedy += "; the file is not opened again before the program restarts"
+		}
 		kept := *err
 		plugins.bySum[sum] = openResult{err: &kept}
 		return nil, err
@@ -69,11 +72,12 @@ func open(file *staged, path string, facts *inspect.Facts, m contract.Manifest, 
 	return s, nil
 }
 
+// openContained calls plugin.Open, in a program or in its probe's child.
 func openContained(file string) (s opener.Symbols, failure *LoadError) {
 	var err error
 	if ended := contain(func() { s, err = opener.Open(file) }); ended != nil {
 		return nil, &LoadError{Stage: StageOpen, Wanted: "init functions that return", Found: "a " + ended.Error(),
-			Remedy: "report this to the driver's author; the file is not opened again before the program restarts", Err: ended}
+			Remedy: reportIt, Err: ended}
 	}
 	if err != nil {
 		return nil, refusedByRuntime(file, err)

@@ -38,7 +38,8 @@ type ProbeError struct {
 	// Stack is the stack of a panic that was recovered, or of a goroutine that
 	// was left, or "".
 	Stack string
-	// When is the time of the probe, Host the program, and GoVersion its Go.
+	// When is the time of the probe, Host the program's path, or "" if that is
+	// not known, and GoVersion its Go.
 	When            time.Time
 	Host, GoVersion string
 }
@@ -200,7 +201,7 @@ func said(r *trial.Result) string {
 func evidence(r *trial.Result, fault *trial.Fault) *ProbeError {
 	const maxStack = 4 << 10
 	host, err := os.Executable()
-	if err != nil {
+	if err != nil && len(os.Args) > 0 {
 		host = os.Args[0]
 	}
 	return &ProbeError{

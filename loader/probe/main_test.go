@@ -67,6 +67,7 @@ type job struct {
 	Forget   string
 	DSN      string
 	User     int
+	NoArgs   bool
 }
 
 type outcome struct {

@@ -22,6 +22,12 @@ func TestGoodDriver(t *testing.T) {
 	require.Equal(t, []string{"late"}, lines(t, late), "what imports the package is not initialized in the child")
 }
 
+// os.Args is a program's own, and may be empty.
+func TestProgramWithoutArguments(t *testing.T) {
+	o := run(t, job{Cache: t.TempDir(), File: misbehaving(t), NoArgs: true})[0]
+	require.Equal(t, "misbehaving", o.Value, o.Text)
+}
+
 // A test binary is a host, too: if its child reached the main function, that
 // would run the tests.
 func TestTestBinary(t *testing.T) {
@@ -85,6 +91,7 @@ func TestMisbehaviour(t *testing.T) {
 			require.Contains(t, o.Error.Wanted, want.wanted)
 			require.Contains(t, o.Error.Found, want.found)
 			require.NotContains(t, o.Text, "\x1b")
+			require.NotContains(t, o.Error.Remedy, "not opened again before the program restarts", "this program has not opened it")
 			e, w := o.Probe, want.evidence
 			require.NotNil(t, e)
 			require.Equal(t, []any{w.Doing, w.ExitCode, w.Signal, w.TimedOut}, []any{e.Doing, e.ExitCode, e.Signal, e.TimedOut})

@@ -41,7 +41,9 @@ func Start(ctx context.Context, limit time.Duration, job Job) (*Result, error) {
 	defer cancel()
 	job.Token = rand.Text()
 	cmd := exec.CommandContext(limited, self)
-	cmd.Args[0] = os.Args[0]
+	if len(os.Args) > 0 { // none, if the program was started or changed itself so
+		cmd.Args[0] = os.Args[0]
+	}
 	cmd.Env = append(os.Environ(), Variable+"="+job.Token)
 	p.attach(cmd)
 	procgroup.Own(cmd)
@@ -71,7 +73,9 @@ func Start(ctx context.Context, limit time.Duration, job Job) (*Result, error) {
 }
 
 // executable returns what to start: on Linux the very file that runs, even when
-// another one has been put in its place.
+// another one has been put in its place. Where /proc is missing there is no
+// other way: os.Executable reads it, too, and so does a child that asks what
+// rights it has.
 func executable() (string, error) {
 	if runtime.GOOS == "linux" {
 		return "/proc/self/exe", nil

@@ -29,6 +29,7 @@ type job struct {
 	Forget   string
 	DSN      string
 	User     int // to become before anything is loaded, or 0
+	NoArgs   bool
 }
 
 type outcome struct {
@@ -47,6 +48,10 @@ func main() {
 	if j.User != 0 {
 		check(syscall.Setgid(j.User))
 		check(syscall.Setuid(j.User))
+	}
+	out := os.Args[2]
+	if j.NoArgs {
+		os.Args = nil
 	}
 	ctx := context.Background()
 	if j.Deadline > 0 {
@@ -69,7 +74,7 @@ func main() {
 	wg.Wait()
 	text, err := json.Marshal(outcomes)
 	check(err)
-	check(os.WriteFile(os.Args[2], text, 0o600))
+	check(os.WriteFile(out, text, 0o600))
 }
 
 func load(ctx context.Context, l *loader.SQL, j job) (o outcome) {
