@@ -46,9 +46,11 @@ type Config struct {
 	Trust *Trust
 	// Probe loads each file in a child process first, so that a crash, an exit
 	// or an endless loop of its init functions or of NewDriver is an error.
-	// Such a file is remembered, by its content and in CacheDir, and is not
-	// tried again before [Loader.Forget], whichever program of this user
-	// probes. The program must import package loader/probe, which tells how
+	// Such a file is remembered in CacheDir, by its content and that of the
+	// program's executable, and this program does not try it again before
+	// [Loader.Forget]. Other programs, and other builds of this one, do, since
+	// the cause may be theirs; so does one with a longer ProbeTimeout, if the
+	// file was not done in time. The program must import package loader/probe, which tells how
 	// the child comes to be. LoadError.Err of stage probe is a *ProbeError,
 	// unless no child could be started.
 	Probe bool

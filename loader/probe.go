@@ -89,8 +89,8 @@ func (l *Loader[D]) probe(ctx context.Context, staged string, c *candidate) erro
 		return nil
 	}
 	q := quarantineOf(staged)
-	if known, ok := q.recall(c.sum()); ok {
-		return known.again(q.file(c.sum()))
+	if known, ok := q.recall(c.sum(), l.cfg.ProbeTimeout); ok {
+		return known.again(q)
 	}
 	r, err := trial.Start(ctx, l.cfg.ProbeTimeout, trial.Job{File: staged, Driver: c.manifest.Name})
 	if err != nil && ctx.Err() != nil {
@@ -114,11 +114,12 @@ func (l *Loader[D]) probe(ctx context.Context, staged string, c *candidate) erro
 
 // remember puts a file into quarantine, and says so in the remedy.
 func (l *Loader[D]) remember(ctx context.Context, q quarantine, c *candidate, failure *LoadError) {
-	if err := q.remember(c.sum(), c.manifest, failure); err != nil {
+	file, err := q.remember(c.sum(), c.manifest, l.cfg.ProbeTimeout, failure)
+	if err != nil {
 		l.log.WarnContext(ctx, "driver file that failed is not remembered", "file", c.path, "error", err)
 		return
 	}
-	failure.Remedy += "; " + forgetting(q.file(c.sum()))
+	failure.Remedy += "; " + forgetting(file)
 }
 
 // reportIt is the remedy for what only the driver's author can mend.

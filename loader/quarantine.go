@@ -2,6 +2,8 @@ package loader
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,13 +14,17 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/keyway-go/keyway/contract"
+	"github.com/keyway-go/keyway/loader/internal/trial"
 )
 
 // quarantine is a directory with a record for each driver file whose probe
-// failed, by the hash of its content. Programs of one user share it.
+// failed in a program. The program is known by its content, too: what failed may
+// be the doing of its own packages, so that other programs and other builds of
+// this one find out for themselves. Programs of one user share the directory.
 type quarantine string
 
 // maxQuarantine bounds the records. The oldest go first: a file that is tried
@@ -32,18 +38,53 @@ const maxRecord = 256 << 10
 // record is what is remembered of a file.
 type record struct {
 	SHA256        string
+	Program       string // its sha256
 	Driver        string
 	Version       string
 	Wanted, Found string
+	Limit         time.Duration // Config.ProbeTimeout
 	Evidence      *ProbeError
 }
+
+// thisProgram returns the sha256 of the running program's file.
+var thisProgram = sync.OnceValues(func() (string, error) {
+	path, err := trial.Executable()
+	if err != nil {
+		return "", err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+})
 
 // quarantineOf returns the quarantine beside a staged file.
 func quarantineOf(staged string) quarantine {
 	return quarantine(filepath.Join(filepath.Dir(staged), "quarantine"))
 }
 
-func (q quarantine) file(sum string) string { return filepath.Join(string(q), sum+".json") }
+// file is where the record of a file and a program is.
+func (q quarantine) file(sum, program string) string {
+	return filepath.Join(string(q), sum+"-"+program+".json")
+}
+
+// files are the names of the records of a file, whichever program's.
+func (q quarantine) files(sum string) ([]string, error) {
+	entries, err := os.ReadDir(string(q))
+	var names []string
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), sum+"-") && strings.HasSuffix(e.Name(), ".json") {
+			names = append(names, e.Name())
+		}
+	}
+	return names, err
+}
 
 // check returns an error unless only this user can write to the directory.
 func (q quarantine) check() error {
@@ -60,44 +101,80 @@ func (q quarantine) check() error {
 	return nil
 }
 
-// recall returns the record of a file. One that is missing, damaged or not
-// trustworthy is none: then the file is tried again, in a child.
-func (q quarantine) recall(sum string) (*record, bool) {
+// recall returns the record of a file that counts for this program and for a
+// time limit: not to end within a shorter one says nothing. A record that is
+// missing, damaged or not trustworthy is none: then the file is tried again, in
+// a child.
+func (q quarantine) recall(sum string, limit time.Duration) (*record, bool) {
 	if q.check() != nil {
 		return nil, false
 	}
-	info, err := os.Lstat(q.file(sum))
+	// Most files have none, and the program need not be read.
+	if names, err := q.files(sum); err != nil || len(names) == 0 {
+		return nil, false
+	}
+	program, err := thisProgram()
+	if err != nil {
+		return nil, false
+	}
+	r, ok := readRecord(q.file(sum, program))
+	if !ok || r.SHA256 != sum || r.Program != program || r.Evidence == nil || r.Evidence.TimedOut && r.Limit < limit {
+		return nil, false
+	}
+	return r, true
+}
+
+func readRecord(file string) (*record, bool) {
+	info, err := os.Lstat(file)
 	if err != nil || !info.Mode().IsRegular() || onlyOurs(info) != nil {
 		return nil, false
 	}
-	f, err := os.Open(q.file(sum))
+	f, err := os.Open(file)
 	if err != nil {
 		return nil, false
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxRecord))
 	var r record
-	if err != nil || json.Unmarshal(text, &r) != nil || r.SHA256 != sum || r.Evidence == nil {
+	if err != nil || json.Unmarshal(text, &r) != nil {
 		return nil, false
 	}
 	return &r, true
 }
 
 // again is the error for a file that is known to have failed.
-func (r *record) again(file string) *LoadError {
+func (r *record) again(q quarantine) *LoadError {
+	remedy := "use another build of the driver"
+	if r.Evidence.TimedOut {
+		remedy += ", or raise loader.Config.ProbeTimeout"
+	}
 	return &LoadError{Stage: StageProbe, Wanted: r.Wanted,
 		Found:  fmt.Sprintf("a file that failed on %s and is not tried again: %s", r.Evidence.When.Format(time.RFC3339), r.Found),
-		Remedy: "use another build of the driver; " + forgetting(file), Err: r.Evidence}
+		Remedy: remedy + "; " + forgetting(q.file(r.SHA256, r.Program)), Err: r.Evidence}
 }
 
 func forgetting(file string) string {
 	return "to have the file tried again: rm " + file + ", or loader.Loader.Forget"
 }
 
-// remember writes the record of a failure, as a whole or not at all.
-func (q quarantine) remember(sum string, m contract.Manifest, failure *LoadError) error {
-	r := record{SHA256: sum, Driver: m.Name, Version: m.Version, Wanted: failure.Wanted, Found: failure.Found}
+// remember writes the record of a failure, as a whole or not at all, and
+// returns its path.
+func (q quarantine) remember(sum string, m contract.Manifest, limit time.Duration, failure *LoadError) (file string, err error) {
+	program, err := thisProgram()
+	if err != nil {
+		return "", err
+	}
+	r := record{SHA256: sum, Program: program, Driver: m.Name, Version: m.Version,
+		Wanted: failure.Wanted, Found: failure.Found, Limit: limit}
 	r.Evidence, _ = errors.AsType[*ProbeError](failure)
+	file = q.file(sum, program)
+	if err := q.write(file, r); err != nil {
+		return "", err
+	}
+	return file, q.bound(maxQuarantine)
+}
+
+func (q quarantine) write(file string, r record) error {
 	text, err := json.MarshalIndent(r, "", "\t")
 	if err != nil {
 		return err
@@ -114,12 +191,12 @@ func (q quarantine) remember(sum string, m contract.Manifest, failure *LoadError
 	}
 	_, err = f.Write(append(text, '\n'))
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), q.file(sum))
+		err = os.Rename(f.Name(), file)
 	}
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
-	return q.bound(maxQuarantine)
+	return nil
 }
 
 // bound removes the oldest records until there are no more than a number, and
@@ -153,9 +230,9 @@ func (q quarantine) bound(most int) error {
 
 var sumPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// Forget makes the loader try a driver file again whose probe failed. The file
-// is named by its content: sha256 in hex, as the record's name and
-// "drivercheck inspect" have it. A file that is not remembered is no error.
+// Forget makes this program, and all others that share Config.CacheDir, try a
+// driver file again whose probe failed. The file is named by its content: sha256
+// in hex, as the record's name begins and "drivercheck inspect" has it. A file that is not remembered is no error.
 // What failed in this process after its probe stays failed, as the runtime
 // cannot open it again.
 func (l *Loader[D]) Forget(sha256 string) error {
@@ -166,7 +243,13 @@ func (l *Loader[D]) Forget(sha256 string) error {
 	if err != nil {
 		return fmt.Errorf("loader: forget: %w; %s", err, noCacheDir)
 	}
-	err = os.Remove(quarantineOf(filepath.Join(dir, "file")).file(sha256))
+	q := quarantineOf(filepath.Join(dir, "file"))
+	names, err := q.files(sha256)
+	for _, name := range names {
+		if err == nil || errors.Is(err, fs.ErrNotExist) {
+			err = os.Remove(filepath.Join(string(q), name))
+		}
+	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("loader: forget: %w", err)
 	}

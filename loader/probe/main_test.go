@@ -82,6 +82,12 @@ type outcome struct {
 // must be reached once: by the host and by no child.
 func run(t testing.TB, j job, env ...string) []outcome {
 	t.Helper()
+	return runProgram(t, host(t), j, env...)
+}
+
+// runProgram is run with another host.
+func runProgram(t testing.TB, program string, j job, env ...string) []outcome {
+	t.Helper()
 	j.Loaders, j.Each = max(j.Loaders, 1), max(j.Each, 1)
 	if j.Timeout == 0 {
 		j.Timeout = 20 * time.Second
@@ -89,6 +95,7 @@ func run(t testing.TB, j job, env ...string) []outcome {
 	dir := t.TempDir()
 	mainLog, out := filepath.Join(dir, "main"), filepath.Join(dir, "out")
 	cmd, said := command(t, j, out, append(env, "MAIN_LOG="+mainLog)...)
+	cmd.Path = program
 	require.NoError(t, cmd.Run(), "the host died:\n%s", said)
 	require.Equal(t, "main\n", read(t, mainLog), "the main function was reached in a child")
 	var outcomes []outcome

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/keyway-go/keyway/internal/fixture"
 	"github.com/keyway-go/keyway/loader"
 )
 
@@ -20,6 +21,12 @@ func sumOf(t *testing.T, file string) string {
 	t.Helper()
 	h := sha256.Sum256([]byte(read(t, file)))
 	return hex.EncodeToString(h[:])
+}
+
+// recordOf is where the failure of a job's file is remembered for the host.
+func recordOf(t *testing.T, j job) string {
+	t.Helper()
+	return filepath.Join(j.Cache, "quarantine", sumOf(t, j.File)+"-"+sumOf(t, host(t))+".json")
 }
 
 // copyOf returns a file with the same content somewhere else.
@@ -30,13 +37,13 @@ func copyOf(t *testing.T, file string) string {
 	return name
 }
 
-// What failed is remembered for other processes and by content, until it is
+// What failed is remembered for other runs of the program and by content, until it is
 // told to be forgotten in either way.
 func TestQuarantine(t *testing.T) {
 	file := misbehaving(t)
 	pids := filepath.Join(t.TempDir(), "pids")
 	j := job{Cache: t.TempDir(), File: file}
-	record := filepath.Join(j.Cache, "quarantine", sumOf(t, file)+".json")
+	record := recordOf(t, j)
 	fail := func() {
 		t.Helper()
 		o := run(t, j, "MISBEHAVE=exit 3", "MISBEHAVE_PIDS="+pids)[0]
@@ -72,6 +79,46 @@ func TestQuarantine(t *testing.T) {
 	require.Equal(t, "misbehaving", run(t, j)[0].Value)
 }
 
+// What failed may be the program's own doing, so that another program, such as
+// one that was built again, tries the file; a copy of the same one does not.
+func TestQuarantineOfAProgram(t *testing.T) {
+	files := tree(t, "testdata/host")
+	files["another.go"] = "package main\n\nimport \"os\"\n\nfunc init() { os.Unsetenv(\"ANOTHER\") }\n"
+	mended := fixture.Program(t, fixture.Source{Name: "probehost", Files: files})
+	program := filepath.Join(t.TempDir(), "program")
+	install := func(from string) {
+		t.Helper()
+		require.NoError(t, os.WriteFile(program+".new", []byte(read(t, from)), 0o755))
+		require.NoError(t, os.Rename(program+".new", program))
+	}
+	j := job{Cache: t.TempDir(), File: misbehaving(t)}
+	require.NotNil(t, run(t, j, "MISBEHAVE=exit 3")[0].Error)
+	install(host(t))
+	o := runProgram(t, program, j)[0]
+	require.NotNil(t, o.Error, o.Value)
+	require.Contains(t, o.Error.Found, "is not tried again")
+	install(mended)
+	require.NotNil(t, runProgram(t, program, j, "MISBEHAVE=exit 4")[0].Error)
+	require.FileExists(t, recordOf(t, j), "what the one has found is not the other's to change")
+	o = runProgram(t, program, j)[0]
+	require.NotNil(t, o.Error, o.Value)
+	require.Contains(t, o.Error.Found, `is not tried again: exit status 4`)
+
+	j.Forget = sumOf(t, j.File)
+	require.Equal(t, "misbehaving", runProgram(t, program, j)[0].Value)
+	j.Forget = ""
+	require.Equal(t, "misbehaving", run(t, j)[0].Value, "it was forgotten for both")
+}
+
+// A file that did not end in time is tried again with more of it.
+func TestQuarantineOfATimeout(t *testing.T) {
+	j := job{Cache: t.TempDir(), File: misbehaving(t), Timeout: 500 * time.Millisecond}
+	require.NotNil(t, run(t, j, "MISBEHAVE=wait")[0].Error)
+	require.NotNil(t, run(t, j)[0].Error)
+	j.Timeout = 20 * time.Second
+	require.Equal(t, "misbehaving", run(t, j)[0].Value)
+}
+
 // A record is believed only where nobody else can have written it; else the
 // file is tried.
 func TestQuarantineTrust(t *testing.T) {
@@ -94,7 +141,7 @@ func TestQuarantineTrust(t *testing.T) {
 			j := job{Cache: t.TempDir(), File: file}
 			require.NotNil(t, run(t, j, "MISBEHAVE=exit 0")[0].Error)
 			dir := filepath.Join(j.Cache, "quarantine")
-			spoil(t, dir, filepath.Join(dir, sumOf(t, file)+".json"))
+			spoil(t, dir, recordOf(t, j))
 			o := run(t, j)[0]
 			require.Equal(t, "misbehaving", o.Value, o.Text)
 		})

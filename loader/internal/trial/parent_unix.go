@@ -11,7 +11,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -28,7 +27,7 @@ const drainTime = 3 * time.Second
 // and waits until it is gone and nothing is left of its process group. An error
 // says that there was no child, or is ctx.Err().
 func Start(ctx context.Context, limit time.Duration, job Job) (*Result, error) {
-	self, err := executable()
+	self, err := Executable()
 	if err != nil {
 		return nil, err
 	}
@@ -70,17 +69,6 @@ func Start(ctx context.Context, limit time.Duration, job Job) (*Result, error) {
 	}
 	r.ended(cmd.ProcessState, errors.Is(limited.Err(), context.DeadlineExceeded))
 	return &r, nil
-}
-
-// executable returns what to start: on Linux the very file that runs, even when
-// another one has been put in its place. Where /proc is missing there is no
-// other way: os.Executable reads it, too, and so does a child that asks what
-// rights it has.
-func executable() (string, error) {
-	if runtime.GOOS == "linux" {
-		return "/proc/self/exe", nil
-	}
-	return os.Executable()
 }
 
 // ended fills in how the process ended.

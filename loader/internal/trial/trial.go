@@ -16,6 +16,8 @@ package trial
 import (
 	"bytes"
 	"fmt"
+	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -78,6 +80,17 @@ type Result struct {
 	// Stdout and Stderr are what was printed while the job was done, and for
 	// Stderr also before.
 	Stdout, Stderr Excerpt
+}
+
+// Executable returns what a child is started from: on Linux the very file that
+// runs, even when another one has been put in its place. Where /proc is missing
+// there is no other way: os.Executable reads it, too, and so does a child that
+// asks what rights it has.
+func Executable() (string, error) {
+	if runtime.GOOS == "linux" {
+		return "/proc/self/exe", nil
+	}
+	return os.Executable()
 }
 
 // excerptSize is how many bytes an Excerpt keeps of either end.

@@ -82,6 +82,8 @@ func init() {
 	case "exit 3":
 		fmt.Fprintln(os.Stderr, "first\nsecond")
 		os.Exit(3)
+	case "exit 4":
+		os.Exit(4)
 	case "loop":
 		for {
 		}
