@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -186,6 +187,43 @@ func TestOpenTakesEachOnce(t *testing.T) {
 	}
 }
 
+// What the dynamic linker refused holds no name, and loads once it can: here
+// when the C function that it lacks has come into the process.
+func TestOpenAgainAfterTheLinkerRefused(t *testing.T) {
+	const newDriver = `
+
+type drv struct{}
+
+func (drv) Name() string { return "NAME" }
+func (drv) OpenConnector(string) (driver.Connector, error) { return nil, nil }
+
+func NewDriver() interface {
+	Name() string
+	OpenConnector(string) (driver.Connector, error)
+} {
+	CALL
+	return drv{}
+}`
+	build := func(module, name, c, call string) string {
+		return fixture.Build(t, fixture.Plain(module, fixture.Manifest(name, "1.0.0"), "// "+c+"\nimport \"C\"\nimport \"database/sql/driver\"\n"+
+			strings.NewReplacer("NAME", name, "CALL", call).Replace(newDriver)))
+	}
+	lacking := build("lacking", "lacking", "int keyway_late(void);", "C.keyway_late()")
+	another := build("lackingtoo", "lacking", "static int one(void) { return 1; } int keyway_late(void);", "C.keyway_late(); C.one()")
+	l := newLoader(t, Config{})
+	for _, file := range []string{lacking, another, lacking} { // of one name and version
+		_, err := l.LoadFile(t.Context(), file)
+		le := refused(t, err, StageOpen)
+		require.Equal(t, "undefined symbol: keyway_late", le.Found)
+		require.Contains(t, le.Remedy, "drivercheck build")
+		require.True(t, removeUnused(filepath.Join(l.cfg.CacheDir, sumOf(t, file)+".so")), "it was not released")
+	}
+	load(t, l, build("late", "late", "int keyway_late(void) { return 1; }", "C.keyway_late()"))
+	require.Equal(t, "lacking", load(t, l, lacking).Value.Name())
+	_, err := l.LoadFile(t.Context(), another)
+	refused(t, err, StageFit)
+}
+
 func TestHighestVersionBecomesCurrent(t *testing.T) {
 	build := func(module, version string) string {
 		return fixture.Driver(t, fixture.Answering(module, "versions", version))
@@ -356,7 +394,9 @@ func TestOpenFaults(t *testing.T) {
 	for text, want := range map[string]struct{ found, remedy string }{
 		`plugin.Open("/cache/x"): plugin was built with a different version of package fmt`: {"plugin was built with a different version of package fmt", "drivercheck build"},
 		`plugin.Open("/cache/x.so"): /cache/x.so: failed to map segment from shared object`: {"failed to map segment from shared object", "noexec"},
-		`plugin.Open("/cache/x.so"): /cache/x.so: cannot enable executable stack`:           {"cannot enable executable stack", "drivercheck build"},
+		`plugin.Open("/cache/x.so"): libx.so.1: cannot open shared object file: No such file or directory`: {
+			"libx.so.1: cannot open shared object file: No such file or directory", "install this library"},
+		`plugin.Open("/cache/x.so"): /cache/x.so: cannot enable executable stack`: {"cannot enable executable stack", "drivercheck build"},
 	} {
 		le := refusedIn(t, refusedByRuntime(file, errors.New(text)), StageOpen)
 		require.Equal(t, want.found, le.Found)

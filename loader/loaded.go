@@ -9,8 +9,8 @@ import (
 )
 
 // openings are the files that this process has opened or tried to, whichever
-// loader asked, in their order. Nothing is ever taken off: what was opened
-// stays.
+// loader asked, in their order. Nothing is taken off but what never came into
+// the process.
 var openings struct {
 	sync.Mutex
 	files []inspect.Loaded
@@ -21,6 +21,13 @@ func noteOpening(path, sum string, facts *inspect.Facts, m contract.Manifest) {
 	openings.Lock()
 	defer openings.Unlock()
 	openings.files = append(openings.files, inspect.Loaded{File: path, SHA256: sum, Name: m.Name, Version: m.Version, Facts: facts})
+}
+
+// noteRefusal takes off a file that was noted and turned out not to be loaded.
+func noteRefusal(sum string) {
+	openings.Lock()
+	defer openings.Unlock()
+	openings.files = slices.DeleteFunc(slices.Clone(openings.files), func(f inspect.Loaded) bool { return f.SHA256 == sum })
 }
 
 // place is what a file of a hash meets in this process, or met when it was

@@ -1,7 +1,10 @@
 package loader
 
 import (
+	"bytes"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 
@@ -12,7 +15,7 @@ import (
 
 // plugins are what this process has opened or tried to, whichever loader
 // asked: the runtime has one list of them, keeps a failed one for ever, and
-// blocks whoever opens it again.
+// blocks whoever opens it again. What the dynamic linker refused is in neither.
 var plugins = struct {
 	sync.Mutex
 	bySum map[string]openResult // by hash, as loaders can have caches of their own
@@ -60,6 +63,10 @@ func open(file *staged, path string, facts *inspect.Facts, m contract.Manifest, 
 	}
 	noteOpening(path, sum, facts, m)
 	s, err := openContained(file.path)
+	if err != nil && neverLoaded(file.path) {
+		noteRefusal(sum)
+		return nil, err
+	}
 	if err != nil {
 		if err.ended() {
 			err.Remedy += "; the file is not opened again before the program restarts"
@@ -70,6 +77,15 @@ func open(file *staged, path string, facts *inspect.Facts, m contract.Manifest, 
 	}
 	plugins.bySum[sum] = openResult{symbols: s, staged: file}
 	return s, nil
+}
+
+// neverLoaded tells, of a file that could not be opened, that the dynamic linker
+// refused it, for a library that is missing say. Then nothing of it ran, nothing
+// of it is in the process, and the plugin package does not know it: it can be
+// opened later. A file that is mapped, or may be, can have run.
+func neverLoaded(file string) bool {
+	maps, err := os.ReadFile("/proc/self/maps")
+	return err == nil && !bytes.Contains(maps, []byte(filepath.Base(file)))
 }
 
 // openContained calls plugin.Open, in a program or in its probe's child.
@@ -93,8 +109,11 @@ func refusedByRuntime(file string, err error) *LoadError {
 	}
 	found = strings.TrimPrefix(found, file+": ")
 	remedy := "build the driver for this program: drivercheck build"
-	if strings.Contains(found, "failed to map segment") {
+	switch {
+	case strings.Contains(found, "failed to map segment"):
 		remedy = "set loader.Config.CacheDir to a directory on a file system that is not mounted noexec"
+	case strings.Contains(found, "cannot open shared object file"):
+		remedy = "install this library, and load the file again"
 	}
 	return &LoadError{Stage: StageOpen, Wanted: "a plugin that the runtime accepts", Found: found, Remedy: remedy, Err: err}
 }
