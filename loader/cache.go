@@ -22,7 +22,7 @@ const newPrefix = ".new-" // of a copy that is being written
 // CheckCache tells whether loaders with this configuration can make private
 // copies of driver files, and returns the directory for them, which it creates
 // where it is missing. It checks owner and mode, that code may be executed
-// there, and that a file can be written. An error is a *LoadError of stage
+// there, and that a file can be written and keeps its mode. An error is a *LoadError of stage
 // stage.
 func CheckCache(cfg Config) (dir string, err error) {
 	dir, refused := privateDir(cfg)
@@ -31,7 +31,7 @@ func CheckCache(cfg Config) (dir string, err error) {
 	}
 	f, err := os.CreateTemp(dir, newPrefix+"*")
 	if err == nil {
-		err = errors.Join(f.Close(), os.Remove(f.Name()))
+		err = errors.Join(protect(f), f.Close(), os.Remove(f.Name()))
 	}
 	if err != nil {
 		return dir, cacheFault(dir, 0, err)
@@ -108,6 +108,9 @@ func cacheFault(dir string, size int64, err error) *LoadError {
 			e.Found = fmt.Sprintf("a file system with only %d bytes left", fsys.Free)
 		}
 		e.Remedy = "remove what is not needed there (df -h " + shellWord(dir) + "), or set loader.Config.CacheDir to a directory on another file system"
+	case errors.Is(err, errNotKept):
+		e.Wanted = "a cache directory in which the owners and modes of files are kept"
+		e.Remedy = "set loader.Config.CacheDir, or XDG_CACHE_HOME, to a directory on another file system; findmnt -T " + shellWord(dir) + " names this one"
 	case errors.Is(err, errReadOnly):
 		e.Found, e.Remedy = "a read-only file system ("+err.Error()+")", elsewhere
 	case errors.Is(err, fs.ErrPermission):

@@ -67,6 +67,31 @@ func TestStageReadOnly(t *testing.T) {
 	require.ErrorIs(t, le, syscall.EROFS)
 }
 
+// A file system may take a mode and not keep it, or say that it has none.
+func TestStageWithoutModes(t *testing.T) {
+	defer func(f func(*os.File, os.FileMode) error) { chmod = f }(chmod)
+	for name, other := range map[string]func(*os.File, os.FileMode) error{
+		"ignores": func(*os.File, os.FileMode) error { return nil },
+		"refuses": func(*os.File, os.FileMode) error { return syscall.EPERM },
+		"opens":   func(f *os.File, _ os.FileMode) error { return f.Chmod(0o755) },
+	} {
+		chmod = other
+		dir := t.TempDir()
+		start := time.Now()
+		_, err := stageOf(t, "content", dir)
+		le := refusedIn(t, err, StageStage)
+		require.Less(t, time.Since(start), 5*time.Second, name)
+		require.Contains(t, le.Wanted, "owners and modes of files are kept", name)
+		require.Contains(t, le.Found, ", and not 0500)", name)
+		require.Contains(t, le.Remedy, "findmnt -T "+dir, name)
+		_, err = CheckCache(Config{CacheDir: dir})
+		require.Equal(t, le.Wanted, refusedIn(t, err, StageStage).Wanted, name)
+		left, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		require.Empty(t, left, name)
+	}
+}
+
 func TestCheckCache(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new")
 	got, err := CheckCache(Config{CacheDir: dir})

@@ -3,6 +3,7 @@ package loader
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -115,7 +116,10 @@ func writeStaged(path string, content []byte, replace bool) error {
 		return err
 	}
 	_, err = f.Write(content)
-	err = errors.Join(err, f.Chmod(0o500), f.Close())
+	if err == nil {
+		err = protect(f)
+	}
+	err = errors.Join(err, f.Close())
 	if err == nil && !replace {
 		if lerr := os.Link(f.Name(), path); lerr == nil || errors.Is(lerr, fs.ErrExist) {
 			return os.Remove(f.Name())
@@ -130,6 +134,34 @@ func writeStaged(path string, content []byte, replace bool) error {
 	}
 	return nil
 }
+
+// errNotKept is that of a file system without owners and modes of its own, such
+// as FAT and some network mounts, which may pretend to set them.
+var errNotKept = errors.New("a file system that does not keep owners and modes")
+
+// protect makes a new copy one that nobody can write to.
+func protect(f *os.File) error {
+	refused := chmod(f, 0o500)
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if private(info) {
+		return nil
+	}
+	found := "mode " + modeText(info.Mode())
+	if uid, ok := ownerOf(info); ok {
+		found = userText(uid) + ", " + found
+	}
+	err = fmt.Errorf("%w (a new file has %s, and not 0500)", errNotKept, found)
+	if refused != nil {
+		err = fmt.Errorf("%w: %w", err, refused)
+	}
+	return err
+}
+
+// chmod is what a test replaces by that of other file systems.
+var chmod = (*os.File).Chmod
 
 // readsAs tells whether a reader gives this content to its end. It holds a
 // small part in memory, which costs half as much as to read the whole file.
