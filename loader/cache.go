@@ -60,22 +60,23 @@ func privateDir(cfg Config) (string, *LoadError) {
 	if err != nil {
 		return "", &LoadError{Stage: StageStage, Wanted: "a cache directory for this user", Found: err.Error(), Remedy: noCacheDir, Err: err}
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	resolved, refused, err := resolveCache(dir, cfg.Trust)
+	if refused != nil {
+		return dir, refused
+	}
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		err = os.MkdirAll(dir, 0o700)
+	}
+	if err == nil {
+		resolved, refused, err = resolveCache(dir, cfg.Trust)
+	}
+	if refused != nil {
+		return dir, refused
+	}
+	if err != nil {
 		return dir, cacheFault(dir, 0, err)
 	}
-	if cfg.Trust != nil {
-		trust := *cfg.Trust
-		if trust.Owners != nil {
-			trust.Owners = append(slices.Clone(trust.Owners), os.Geteuid()) // whose it must be
-		}
-		resolved, refused := trust.resolve("a cache directory", dir, true)
-		if refused != nil {
-			refused.Stage = StageStage
-			refused.Remedy += "; or set loader.Config.CacheDir"
-			return dir, refused
-		}
-		dir = resolved
-	}
+	dir = resolved
 	info, err := os.Stat(dir)
 	if err != nil {
 		return dir, cacheFault(dir, 0, err)

@@ -116,6 +116,50 @@ func TestCheckCache(t *testing.T) {
 	require.ErrorIs(t, refusedIn(t, err, StageStage), os.ErrPermission)
 }
 
+// Who can make or replace a link on the way to the copies decides what runs.
+func TestCacheBehindLinks(t *testing.T) {
+	const nobody = 65534
+	for name, c := range map[string]struct {
+		mode    os.FileMode // of the directory with the link
+		owner   int         // of the link
+		refused bool
+	}{
+		"own directory":                     {0o755, os.Geteuid(), false},
+		"group can write":                   {0o775, os.Geteuid(), true},
+		"all can write":                     {0o777, os.Geteuid(), true},
+		"sticky, own link":                  {os.ModeSticky | 0o777, os.Geteuid(), false},
+		"sticky, another's link":            {os.ModeSticky | 0o777, nobody, true},
+		"own directory, another's old link": {0o755, nobody, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, real := t.TempDir(), filepath.Join(t.TempDir(), "real")
+			require.NoError(t, os.Mkdir(real, 0o700))
+			link := filepath.Join(dir, "link")
+			require.NoError(t, os.Symlink(real, link))
+			if c.owner != os.Geteuid() && os.Geteuid() != 0 {
+				t.Skip("needs root to give links away")
+			}
+			require.NoError(t, os.Lchown(link, c.owner, -1))
+			require.NoError(t, os.Chmod(dir, c.mode))
+			for cache, copies := range map[string]string{link: real, filepath.Join(link, "new"): filepath.Join(real, "new")} {
+				path, err := stageOf(t, "content", cache)
+				if !c.refused {
+					require.NoError(t, err)
+					require.Equal(t, copies, filepath.Dir(path), "the link can lead elsewhere when the copy is opened")
+					continue
+				}
+				le := refusedIn(t, err, StageStage)
+				require.Equal(t, "a cache directory whose path others cannot change", le.Wanted)
+				require.Contains(t, le.Found, "symbolic link "+link+" of ")
+				require.Contains(t, le.Remedy, "without this link")
+				left, err := os.ReadDir(real)
+				require.NoError(t, err)
+				require.Empty(t, left, "something was made behind it")
+			}
+		})
+	}
+}
+
 // age sets when a copy was last used.
 func age(t *testing.T, path string, hours int) {
 	t.Helper()

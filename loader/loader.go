@@ -28,8 +28,11 @@ type Config struct {
 	// CacheDir holds the private copies that are really opened. "" means
 	// keyway/staged below os.UserCacheDir. It must belong to this process's
 	// user, be writable for nobody else, and be on a file system that allows
-	// execution. Programs of one user should share it: they then share the
-	// memory of the drivers, too.
+	// execution. A symbolic link on the way to it is refused if others could
+	// have made it or can replace it; of the directories above nothing more is
+	// asked without Trust, so put it where nobody else can rename them.
+	// Programs of one user should share it: they then share the memory of the
+	// drivers, too.
 	CacheDir string
 	// CacheSize bounds the copies in CacheDir, in bytes; 0 means 1 GiB. When a
 	// new copy is made, those that were not used for the longest time are

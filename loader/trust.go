@@ -56,8 +56,9 @@ func (t *Trust) resolve(what, path string, follow bool) (string, *LoadError) {
 // walk is the way along a path.
 type walk struct {
 	trust    *Trust
-	at       string // without links, and checked
-	shared   bool   // at is a directory in which others may make files
+	lenient  bool        // only links that others can make or replace are distrusted
+	at       string      // without links, and checked
+	dir      fs.FileInfo // of at, or of its directory at the end
 	todo     []string
 	links    int
 	distrust []distrust
@@ -102,15 +103,17 @@ func (w *walk) start() error {
 }
 
 func (w *walk) enter(dir string, info fs.FileInfo) {
-	w.distrust = append(w.distrust, w.trust.faults(dir, info, true)...)
-	w.at, w.shared = dir, isShared(info)
+	if !w.lenient {
+		w.distrust = append(w.distrust, w.trust.faults(dir, info, true)...)
+	}
+	w.at, w.dir = dir, info
 }
 
 func (w *walk) follow(link string, info fs.FileInfo) error {
 	if w.links++; w.links > maxLinks {
 		return errLoop
 	}
-	w.distrust = append(w.distrust, w.trust.faults(link, info, true)...)
+	w.distrust = append(w.distrust, w.linkFaults(link, info)...)
 	target, err := os.Readlink(link)
 	if err != nil {
 		return err
@@ -122,8 +125,24 @@ func (w *walk) follow(link string, info fs.FileInfo) error {
 	return nil
 }
 
+func (w *walk) linkFaults(link string, info fs.FileInfo) []distrust {
+	if !w.lenient {
+		return w.trust.faults(link, info, true)
+	}
+	owner, known := ownerOf(info)
+	if w.dir.Mode().Perm()&0o022 == 0 || isShared(w.dir) && known && w.trust.trusts(owner) {
+		return nil
+	}
+	return []distrust{{found: fmt.Sprintf("symbolic link %s of %s, in a directory of mode %s, to which others can write",
+		link, userText(owner), modeText(w.dir.Mode()))}}
+}
+
 func (w *walk) end(file string, info fs.FileInfo) {
-	if w.shared {
+	if w.lenient {
+		w.at = file
+		return
+	}
+	if isShared(w.dir) {
 		w.distrust = append(w.distrust, distrust{"the file itself in " + w.at + ", where all can write",
 			"move " + shellWord(file) + " to a directory where nobody else can write"})
 	}
@@ -131,6 +150,32 @@ func (w *walk) end(file string, info fs.FileInfo) {
 		w.distrust = append(w.distrust, w.trust.faults(file, info, false)...)
 	}
 	w.at = file
+}
+
+// resolveCache follows the path of a cache directory as resolve does. Without a
+// Trust only such links are refused as others can make or replace: of who else
+// can write to the directories above, nothing is asked then.
+func resolveCache(dir string, t *Trust) (string, *LoadError, error) {
+	if filepath.VolumeName(dir) != "" { // of a system where nothing is opened
+		return dir, nil, nil
+	}
+	ours := Trust{Owners: []int{os.Geteuid()}} // whose the directory must be
+	if t != nil {
+		ours.Owners = append(ours.Owners, t.Owners...)
+	}
+	w := &walk{trust: &ours, lenient: t == nil, todo: split(dir)}
+	err := w.run(true)
+	refused := ours.refuse("a cache directory", w.distrust)
+	switch {
+	case refused == nil:
+		return w.at, nil, err
+	case t == nil:
+		refused.Wanted, refused.Remedy = "a cache directory whose path others cannot change", "set loader.Config.CacheDir to a path without this link"
+	default:
+		refused.Remedy += "; or set loader.Config.CacheDir"
+	}
+	refused.Stage = StageStage
+	return dir, refused, nil
 }
 
 // split returns the components of a path.
