@@ -103,8 +103,7 @@ func runChild(ctx context.Context, timeout time.Duration, env ...string) childEn
 	if err := cmd.Start(); err != nil {
 		return childEnd{startErr: err}
 	}
-	err = cmd.Wait()
-	_ = procgroup.Kill(cmd) // grandchildren; usually there are none
+	err = procgroup.Wait(cmd)
 	end := childEnd{how: "exit status 0", output: out.String(), timedOut: limited.Err() != nil && ctx.Err() == nil}
 	if err != nil {
 		end.how = err.Error()

@@ -56,8 +56,7 @@ func Start(ctx context.Context, limit time.Duration, job Job) (*Result, error) {
 	// A job is shorter than what a pipe holds. A child that is gone already
 	// says why below.
 	_ = json.NewEncoder(p.job.w).Encode(job)
-	waited := cmd.Wait()
-	_ = procgroup.Kill(cmd)
+	waited := procgroup.Wait(cmd)
 	r.Took = time.Since(start)
 	p.expire(time.Now().Add(drainTime))
 	reading.Wait()
