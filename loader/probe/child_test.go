@@ -17,15 +17,18 @@ import (
 	"github.com/keyway-go/keyway/internal/fixture"
 )
 
+// state is the letter of a process's state, or "" if there is none.
+func state(pid string) string {
+	text, _ := os.ReadFile(filepath.Join("/proc", pid, "stat"))
+	_, rest, _ := strings.Cut(string(text), ") ")
+	letter, _, _ := strings.Cut(rest, " ")
+	return letter
+}
+
 // alive tells whether a process runs; a zombie does not.
 func alive(t *testing.T, pid string) bool {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("/proc", pid, "stat"))
-	if err != nil {
-		return false
-	}
-	_, state, _ := strings.Cut(string(text), ") ")
-	return !strings.HasPrefix(state, "Z") && !strings.HasPrefix(state, "X")
+	return strings.Trim(state(pid), "ZX") != ""
 }
 
 func dies(t *testing.T, pid string) {
@@ -67,9 +70,26 @@ func TestProcessesOfTheChild(t *testing.T) {
 	}
 }
 
+// adopt makes this process the parent of those below it that lose theirs, as the
+// first process of a container is. It is of their session, so that the system
+// does not wake them.
+func adopt(t *testing.T) {
+	t.Helper()
+	const setChildSubreaper = 36
+	set := func(on uintptr) error {
+		if _, _, errno := syscall.Syscall(syscall.SYS_PRCTL, setChildSubreaper, on, 0); errno != 0 {
+			return errno
+		}
+		return nil
+	}
+	require.NoError(t, set(1))
+	t.Cleanup(func() { require.NoError(t, set(0)) })
+}
+
 // A child whose parent is killed does not stay, whatever it does.
 func TestParentIsKilled(t *testing.T) {
-	for _, misbehave := range []string{"loop", "wait"} {
+	adopt(t)
+	for _, misbehave := range []string{"loop", "wait", "SIGSTOP"} {
 		t.Run(misbehave, func(t *testing.T) {
 			pids := filepath.Join(t.TempDir(), "pids")
 			cmd, _ := command(t, job{Cache: t.TempDir(), File: misbehaving(t), Loaders: 1, Each: 1, Timeout: hostLimit},
@@ -79,9 +99,12 @@ func TestParentIsKilled(t *testing.T) {
 				text, err := os.ReadFile(pids)
 				return err == nil && strings.HasSuffix(string(text), "\n")
 			}, 20*time.Second, 5*time.Millisecond)
+			child := lines(t, pids)[0]
+			if misbehave == "SIGSTOP" {
+				require.Eventually(t, func() bool { return state(child) == "T" }, 20*time.Second, 5*time.Millisecond)
+			}
 			require.NoError(t, cmd.Process.Kill())
 			_ = cmd.Wait()
-			child := lines(t, pids)[0]
 			t.Cleanup(func() {
 				if alive(t, child) {
 					end(t, child)

@@ -30,7 +30,7 @@
 // The child has the program's environment and working directory, an empty
 // standard input, none of its arguments, and a process group of its own, which
 // is killed when the child is gone or its time is over. A child whose parent is
-// gone kills itself.
+// gone kills itself and its group, from this package's turn on.
 //
 // # What it cannot do
 //

@@ -46,6 +46,10 @@ func Start(ctx context.Context, limit time.Duration, job Job) (*Result, error) {
 	cmd.Env = append(os.Environ(), Variable+"="+job.Token)
 	p.attach(cmd)
 	procgroup.Own(cmd)
+	// A child that is stopped does not see that its parent is gone. One that
+	// runs does not mind, so it does no harm that the system goes by the thread
+	// that has started the child, which may end before the process.
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGCONT
 	start := time.Now()
 	if err := cmd.Start(); err != nil {
 		return nil, err

@@ -97,6 +97,8 @@ func init() {
 		raise(syscall.SIGKILL)
 	case "SIGTERM":
 		raise(syscall.SIGTERM)
+	case "SIGSTOP":
+		raise(syscall.SIGSTOP)
 	case "print":
 		fmt.Print("hello\x1b[2J")
 	case "print much":
