@@ -18,9 +18,8 @@
 // nothing behind it. The init functions and package variables of these run in
 // the child as well, and what they do there, they do again: a listener in an
 // init function would find its address in use. What they print to standard output
-// is thrown away; but what a goroutine prints that they have started, or a
-// goroutine that such a one starts meanwhile, is taken for the driver's. A
-// package of your own that must not run in the child, or that would be in the
+// is thrown away; but what a goroutine prints that they have started is taken
+// for the driver's. A package of your own that must not run in the child, or that would be in the
 // way, imports this one: then it is initialized after it.
 //
 // Packages of the standard library that the program imports and that are not

@@ -127,6 +127,19 @@ func TestHarmless(t *testing.T) {
 	}
 }
 
+// A goroutine that the file leaves is found among all that the program has, and
+// what the program starts meanwhile is not the file's.
+func TestWhoseGoroutine(t *testing.T) {
+	for _, early := range []string{"goroutines", "more goroutines"} {
+		o := run(t, job{Cache: t.TempDir(), File: misbehaving(t)}, "EARLY="+early, "MISBEHAVE=goroutine of a goroutine")[0]
+		require.NotNil(t, o.Error, o.Value)
+		require.Contains(t, o.Error.Found, "1, created by example.com/fixture/misbehaving.init.0.func")
+		require.Contains(t, o.Probe.Stack, "chan receive")
+		o = run(t, job{Cache: t.TempDir(), File: misbehaving(t)}, "EARLY="+early, "MISBEHAVE=short goroutine")[0]
+		require.Equal(t, "misbehaving", o.Value, o.Text)
+	}
+}
+
 // The drivers of this repository leave a process as it was.
 func TestFirstParty(t *testing.T) {
 	if testing.Short() {

@@ -105,7 +105,8 @@ func work(job Job) error {
 	if err != nil {
 		return err
 	}
-	fault := try(job, doing)
+	var fault *Fault
+	marked(func() { fault = try(job, doing) })
 	if fault == nil {
 		fault = before.changed()
 	}

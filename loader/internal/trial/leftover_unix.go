@@ -3,9 +3,12 @@
 package trial
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/pprof"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -13,10 +16,9 @@ import (
 
 // process is what a driver file must leave as it was.
 type process struct {
-	dir        string
-	stdout     fileID
-	stderr     fileID
-	goroutines map[string]bool // by their first lines, "goroutine 1"
+	dir    string
+	stdout fileID
+	stderr fileID
 }
 
 type fileID struct{ dev, ino uint64 }
@@ -32,10 +34,6 @@ func look() (process, error) {
 	}
 	if p.stderr, err = identify(syscall.Stderr); err != nil {
 		return p, err
-	}
-	p.goroutines = map[string]bool{}
-	for _, g := range stacks() {
-		p.goroutines[nameOf(g)] = true
 	}
 	return p, nil
 }
@@ -68,7 +66,7 @@ func (p process) changed() *Fault {
 	if dir, err := os.Getwd(); err == nil && p.dir != "" && dir != p.dir {
 		return fault("the working directory "+p.dir, fmt.Sprintf("a change to %q", dir))
 	}
-	if left := p.leftGoroutines(); len(left) > 0 {
+	if left := leftGoroutines(); len(left) > 0 {
 		f := fault("no goroutine that stays", fmt.Sprintf("%d, %s", len(left), creator(left[0])))
 		f.Stack = strings.Join(left[:min(len(left), 4)], "\n\n")
 		return f
@@ -80,24 +78,44 @@ func (p process) changed() *Fault {
 // a file that started some takes any of it.
 const settleTime = time.Second
 
-func (p process) leftGoroutines() []string {
+func leftGoroutines() []string {
+	// Labels are in stacks only if this asks for them.
+	_ = os.Setenv("GODEBUG", strings.TrimPrefix(os.Getenv("GODEBUG")+",tracebacklabels=1", ","))
 	for deadline := time.Now().Add(settleTime); ; time.Sleep(time.Millisecond) {
-		var left []string
-		for _, g := range stacks() {
-			if !p.goroutines[nameOf(g)] {
-				left = append(left, g)
-			}
-		}
+		left := slices.DeleteFunc(stacks(), func(g string) bool { return !isMarked(g) })
 		if len(left) == 0 || time.Now().After(deadline) {
 			return left
 		}
 	}
 }
 
+// mark is the label of the goroutine that runs a file's code, which those have
+// that it starts and that these start. A goroutine without it is the program's,
+// whenever it was started; so is one whose labels the file itself has replaced,
+// since to blame a file wrongly is worse.
+const mark = "keyway probe"
+
+// marked calls a function whose goroutines are told from others.
+func marked(f func()) {
+	pprof.Do(context.Background(), pprof.Labels(mark, "driver file"), func(context.Context) { f() })
+}
+
+func isMarked(stack string) bool {
+	head, _, _ := strings.Cut(stack, "\n")
+	return strings.Contains(head, mark)
+}
+
+// maxStacks bounds what is read of the goroutines' stacks: some 100,000 of them.
+const maxStacks = 64 << 20
+
 // stacks returns the stacks of the goroutines, but for those of the runtime.
 func stacks() []string {
-	buf := make([]byte, 64<<10)
-	return strings.Split(strings.TrimSpace(string(buf[:runtime.Stack(buf, true)])), "\n\n")
+	for size := 64 << 10; ; size *= 2 {
+		buf := make([]byte, size)
+		if n := runtime.Stack(buf, true); n < size || size >= maxStacks {
+			return strings.Split(strings.TrimSpace(string(buf[:n])), "\n\n")
+		}
+	}
 }
 
 // nameOf takes "goroutine 7" from the stack's "goroutine 7 [chan receive]:".

@@ -123,6 +123,8 @@ func init() {
 				fmt.Println("later")
 			}
 		}()
+	case "goroutine of a goroutine":
+		go func() { go func() { <-make(chan int) }() }()
 	case "short goroutine":
 		go time.Sleep(10 * time.Millisecond)
 	case "goroutine panics":

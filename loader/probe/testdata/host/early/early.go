@@ -24,6 +24,16 @@ func init() {
 		os.Exit(7)
 	case "wait":
 		time.Sleep(time.Hour)
+	case "goroutines":
+		for range 5000 {
+			go time.Sleep(time.Hour)
+		}
+	case "more goroutines":
+		go func() {
+			for range time.Tick(time.Millisecond) {
+				go time.Sleep(time.Hour)
+			}
+		}()
 	}
 }
 
