@@ -3,6 +3,7 @@ package loader
 import (
 	"bytes"
 	"crypto/sha256"
+	"debug/elf"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -91,13 +92,28 @@ func openDriver(path string, cfg Config) (*os.File, *LoadError) {
 	return f, nil
 }
 
+// headSize is how much stage inspect needs to tell what is no ELF file.
+const headSize = 64
+
 // readWhole reads the file to its end and refuses one that changes meanwhile:
-// its bytes would be those of no file that anybody has built.
+// its bytes would be those of no file that anybody has built. Of what is no ELF
+// file it reads no more than the head, since it may be of any size and empty but
+// for that.
 func readWhole(f *os.File, before fs.FileInfo) ([]byte, *LoadError) {
 	const remedy = "wait until the file is written, and replace driver files by renaming, not by overwriting"
-	// One byte more than the size tells of a file that grows.
-	buf := bytes.NewBuffer(make([]byte, 0, before.Size()+bytes.MinRead))
-	n, err := io.Copy(buf, io.LimitReader(f, before.Size()+1))
+	var buf bytes.Buffer
+	n, err := io.Copy(&buf, io.LimitReader(f, headSize))
+	if n == headSize && !bytes.HasPrefix(buf.Bytes(), []byte(elf.ELFMAG)) {
+		return buf.Bytes(), nil
+	}
+	if err == nil {
+		// One byte more than the size tells of a file that grows.
+		rest := max(before.Size()-n, 0) + 1
+		buf.Grow(int(rest) + bytes.MinRead)
+		var more int64
+		more, err = io.Copy(&buf, io.LimitReader(f, rest))
+		n += more
+	}
 	if err != nil {
 		return nil, &LoadError{Wanted: "a readable file", Found: err.Error(), Remedy: "check the disk, and copy the file again", Err: err}
 	}

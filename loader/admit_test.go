@@ -5,6 +5,8 @@ package loader
 import (
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -29,14 +31,14 @@ func openAs(t *testing.T, content string, meanwhile func(path string) error) ([]
 }
 
 func TestFileChangesWhileRead(t *testing.T) {
-	const content = "content"
+	content := "\x7fELF" + strings.Repeat("content", 20)
 	for name, c := range map[string]struct {
 		meanwhile func(path string) error
 		found     string
 	}{
 		"grows":     {func(path string) error { return os.WriteFile(path, []byte(content+"more"), 0o600) }, "more when it was read"},
 		"shrinks":   {func(path string) error { return os.Truncate(path, 3) }, "3 bytes when it was read"},
-		"same size": {func(path string) error { return os.WriteFile(path, []byte("CONTENT"), 0o600) }, "written to while it was read"},
+		"same size": {func(path string) error { return os.WriteFile(path, []byte(strings.ToUpper(content)), 0o600) }, "written to while it was read"},
 	} {
 		_, refused := openAs(t, content, c.meanwhile)
 		require.NotNil(t, refused, name)
@@ -54,6 +56,21 @@ func TestFileChangesWhileRead(t *testing.T) {
 		require.Nil(t, refused, name)
 		require.Equal(t, content, string(got), name)
 	}
+}
+
+// A file can claim a size that it costs nobody to have.
+func TestOnlyTheHeadOfWhatIsNoELF(t *testing.T) {
+	const size = 64 << 20
+	path := write(t, "x.so", []byte("PK\x03\x04"))
+	require.NoError(t, os.Truncate(path, size))
+	l := newLoader(t, Config{})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := l.LoadFile(t.Context(), path)
+	runtime.ReadMemStats(&after)
+	le := refused(t, err, StageInspect)
+	require.Equal(t, []string{"an ELF file", "a zip file"}, []string{le.Wanted, le.Found})
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(size/4))
 }
 
 // To open a device can do things: a FIFO stands for it here, whose writer sees

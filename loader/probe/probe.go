@@ -19,8 +19,8 @@
 // the child as well, and what they do there, they do again: a listener in an
 // init function would find its address in use. What they print to standard output
 // is thrown away; but what a goroutine prints that they have started is taken
-// for the driver's. A package of your own that must not run in the child, or that would be in the
-// way, imports this one: then it is initialized after it.
+// for the driver's. A package of your own that must not run in the child, or that
+// would be in the way, imports this one: then it is initialized after it.
 //
 // Packages of the standard library that the program imports and that are not
 // initialized yet are initialized for the driver file that needs them, as always
