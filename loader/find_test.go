@@ -5,6 +5,7 @@ package loader
 import (
 	"context"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -131,4 +132,22 @@ func TestFindEndsWithItsContext(t *testing.T) {
 	cancel()
 	_, err := newLoader(t, Config{Dirs: dirs}).Load(ctx, "good")
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+// A program that is restarted fares no worse than one that runs when a new
+// version is bad.
+func TestNextLowerVersionIsTried(t *testing.T) {
+	dir := filepath.Dir(install(t, good(t), "good-v1.2.0.so"))
+	best := filepath.Join(dir, "good-v9.0.0.so")
+	require.NoError(t, os.WriteFile(best, []byte("no driver"), 0o644))
+	var log strings.Builder
+	cfg := Config{Dirs: []string{dir}, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	d, err := newLoader(t, cfg).Load(t.Context(), "good")
+	require.NoError(t, err)
+	require.Equal(t, "1.2.0", d.Manifest.Version)
+	require.Contains(t, log.String(), best)
+
+	cfg.Versions = map[string]string{"good": ">=9"}
+	_, err = newLoader(t, cfg).Load(t.Context(), "good")
+	require.Equal(t, best, refused(t, err, StageInspect).File)
 }

@@ -161,7 +161,7 @@ func resolveCache(dir string, t *Trust) (string, *LoadError, error) {
 	}
 	ours := Trust{Owners: []int{os.Geteuid()}} // whose the directory must be
 	if t != nil {
-		ours.Owners = append(ours.Owners, t.Owners...)
+		ours.Owners = slices.Compact(slices.Sorted(slices.Values(append(ours.Owners, t.Owners...))))
 	}
 	w := &walk{trust: &ours, lenient: t == nil, todo: split(dir)}
 	err := w.run(true)
