@@ -176,7 +176,7 @@ func TestOpenTakesEachOnce(t *testing.T) {
 		}
 		file, err := os.Open(os.DevNull)
 		require.NoError(t, err)
-		_, err = open(&staged{path: "none.so", use: file}, "none.so", &driver, contract.Manifest{}, "fedcba9876543210")
+		_, err = open(t.Context(), &staged{path: "none.so", use: file}, "none.so", &driver, contract.Manifest{}, "fedcba9876543210")
 		var le *LoadError
 		require.ErrorAs(t, err, &le)
 		require.Equal(t, StageOpen, le.Stage)
@@ -354,6 +354,32 @@ func TestWaitingEndsWithItsContext(t *testing.T) {
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	_, err = l.Load(ctx, "good")
 	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
+// So it is with a file of another loader; and what is open already needs no turn.
+func TestWaitingForAnotherLoader(t *testing.T) {
+	load(t, newLoader(t, Config{}), good(t))
+	other := fixture.Driver(t, fixture.Answering("waiting", "waiting", "1.0.0"))
+	plugins.turn <- struct{}{} // an init function that does not return
+	defer func() { <-plugins.turn }()
+	l := newLoader(t, Config{})
+	staged := filepath.Join(l.cfg.CacheDir, sumOf(t, other)+".so")
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		_, err := l.LoadFile(ctx, other)
+		ended <- err
+	}()
+	require.Eventually(t, func() bool { _, err := os.Stat(staged); return err == nil }, 20*time.Second, time.Millisecond)
+	cancel()
+	select {
+	case err := <-ended:
+		require.ErrorIs(t, err, context.Canceled)
+	case <-time.After(20 * time.Second):
+		t.Fatal("it goes on waiting")
+	}
+	require.True(t, removeUnused(staged), "it was not released")
+	works(t, l, load(t, l, good(t)), "1.2.0")
 }
 
 func TestExamineRunsNothing(t *testing.T) {

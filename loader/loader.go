@@ -339,7 +339,7 @@ func (l *Loader[D]) run(ctx context.Context, c *candidate) (*Driver[D], error) {
 		own.release()
 		return nil, err
 	}
-	symbols, err := open(own, c.path, c.facts, c.manifest, c.sum())
+	symbols, err := open(ctx, own, c.path, c.facts, c.manifest, c.sum())
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package loader
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,9 +18,13 @@ import (
 // asked: the runtime has one list of them, keeps a failed one for ever, and
 // blocks whoever opens it again. What the dynamic linker refused is in neither.
 var plugins = struct {
-	sync.Mutex
+	// turn holds a value while a file is opened, for ever if its init functions
+	// do not return.
+	turn chan struct{}
+
+	mu    sync.Mutex            // protects following fields
 	bySum map[string]openResult // by hash, as loaders can have caches of their own
-}{bySum: map[string]openResult{}}
+}{turn: make(chan struct{}, 1), bySum: map[string]openResult{}}
 
 type openResult struct {
 	symbols opener.Symbols
@@ -27,32 +32,56 @@ type openResult struct {
 	err     *LoadError // never handed out, since callers fill in their names
 }
 
+// answer is what whoever asks for an opened file gets.
+func (r openResult) answer() (opener.Symbols, error) {
+	if r.err != nil {
+		again := *r.err
+		again.Found = "a file that failed before and is not opened again: " + r.err.Found
+		return nil, &again
+	}
+	return r.symbols, nil
+}
+
+func resultOf(sum string) (openResult, bool) {
+	plugins.mu.Lock()
+	defer plugins.mu.Unlock()
+	r, ok := plugins.bySum[sum]
+	return r, ok
+}
+
+func keepResult(sum string, r openResult) {
+	plugins.mu.Lock()
+	defer plugins.mu.Unlock()
+	plugins.bySum[sum] = r
+}
+
 // opened tells whether a file was opened in this process, or failed to be.
 func opened(sum string) bool {
-	plugins.Lock()
-	defer plugins.Unlock()
-	_, ok := plugins.bySum[sum]
+	_, ok := resultOf(sum)
 	return ok
 }
 
-// open loads a staged file into the process. Its init functions run here. The
-// lock is held throughout, as the plugin package's own is for most of the way.
-// What is not in use afterwards is released.
-func open(file *staged, path string, facts *inspect.Facts, m contract.Manifest, sum string) (opener.Symbols, error) {
-	plugins.Lock()
-	defer plugins.Unlock()
+// open loads a staged file into the process. Its init functions run here, of
+// one file at a time, and whoever waits for another loader's can give up. What
+// is not in use afterwards is released.
+func open(ctx context.Context, file *staged, path string, facts *inspect.Facts, m contract.Manifest, sum string) (opener.Symbols, error) {
+	inUse := false
 	defer func() {
-		if plugins.bySum[sum].staged != file {
+		if !inUse {
 			file.release()
 		}
 	}()
-	if r, ok := plugins.bySum[sum]; ok {
-		if r.err != nil {
-			again := *r.err
-			again.Found = "a file that failed before and is not opened again: " + r.err.Found
-			return nil, &again
-		}
-		return r.symbols, nil
+	if r, ok := resultOf(sum); ok {
+		return r.answer()
+	}
+	select {
+	case plugins.turn <- struct{}{}:
+		defer func() { <-plugins.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if r, ok := resultOf(sum); ok {
+		return r.answer()
 	}
 	// Since stage fit another loader can have opened such a file. Whatever
 	// happens from here on, what this one wants for itself is taken: the runtime
@@ -62,21 +91,22 @@ func open(file *staged, path string, facts *inspect.Facts, m contract.Manifest, 
 		return nil, err
 	}
 	noteOpening(path, sum, facts, m)
-	s, err := openContained(file.path)
-	if err != nil && neverLoaded(file.path) {
+	s, failure := openContained(file.path)
+	if failure == nil {
+		inUse = true
+		keepResult(sum, openResult{symbols: s, staged: file})
+		return s, nil
+	}
+	if neverLoaded(file.path) {
 		noteRefusal(sum)
-		return nil, err
+		return nil, failure
 	}
-	if err != nil {
-		if err.ended() {
-			err.Remedy += "; the file is not opened again before the program restarts"
-		}
-		kept := *err
-		plugins.bySum[sum] = openResult{err: &kept}
-		return nil, err
+	if failure.ended() {
+		failure.Remedy += "; the file is not opened again before the program restarts"
 	}
-	plugins.bySum[sum] = openResult{symbols: s, staged: file}
-	return s, nil
+	kept := *failure
+	keepResult(sum, openResult{err: &kept})
+	return nil, failure
 }
 
 // neverLoaded tells, of a file that could not be opened, that the dynamic linker
