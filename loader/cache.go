@@ -22,7 +22,8 @@ const newPrefix = ".new-" // of a copy that is being written
 // CheckCache tells whether loaders with this configuration can make private
 // copies of driver files, and returns the directory for them, which it creates
 // where it is missing. It checks owner and mode, that code may be executed
-// there, and that a file can be written and keeps its mode. An error is a *LoadError of stage
+// there, and that a file can be written and keeps its mode. The directory is
+// returned without the links on its path. An error is a *LoadError of stage
 // stage.
 func CheckCache(cfg Config) (dir string, err error) {
 	dir, refused := privateDir(cfg)

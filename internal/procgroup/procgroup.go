@@ -10,8 +10,8 @@ import (
 // Own makes a command the leader of a process group of its own, and makes the
 // end of its context kill the group. Call it before Start, with a command from
 // exec.CommandContext. Whoever wants to kill what a command leaves behind waits
-// for it with [Wait], since its number can be another's after cmd.Wait. On systems without process groups only the command
-// itself is killed.
+// for it with [Wait], since its number can be another's after cmd.Wait. On
+// systems without process groups only the command itself is killed.
 func Own(cmd *exec.Cmd) {
 	own(cmd)
 	cmd.Cancel = func() error { return Kill(cmd) }
