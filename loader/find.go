@@ -41,8 +41,11 @@ func Find(dirs ...string) ([]Found, error) {
 			continue
 		}
 		if err != nil {
-			return nil, &LoadError{Stage: StageFind, Wanted: "a readable directory of drivers", Found: err.Error(),
-				Remedy: "let this user read " + dir, Err: err}
+			remedy := "let this user read " + dir
+			if errors.Is(err, errNotDir) {
+				remedy = "name a directory in loader.Config.Dirs"
+			}
+			return nil, &LoadError{Stage: StageFind, Wanted: "a readable directory of drivers", Found: err.Error(), Remedy: remedy, Err: err}
 		}
 		for _, e := range entries {
 			name, version, ok := splitFileName(e.Name())

@@ -99,6 +99,7 @@ func TestFindRefuses(t *testing.T) {
 
 	le = load("apple", Config{Dirs: []string{filepath.Join(root, "file")}})
 	require.Equal(t, "a readable directory of drivers", le.Wanted)
+	require.Equal(t, "name a directory in loader.Config.Dirs", le.Remedy)
 
 	_, dirs = lay(t, "d1/lion-v1.0.0.so", "d2/lion-v3.0.0.so")
 	le = load("lion", Config{Dirs: dirs, Versions: map[string]string{"lion": "~2"}})

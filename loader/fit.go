@@ -40,7 +40,7 @@ func fit(driver *inspect.Facts, at inspect.Place) error {
 	host, err := inspect.Self()
 	if err != nil {
 		return &LoadError{Stage: StageFit, Wanted: "the facts of the running program", Found: err.Error(),
-			Remedy: "let the program read its own executable", Err: err}
+			Remedy: "let the program read its own executable (on Linux by /proc, which must be mounted)", Err: err}
 	}
 	return refusal(StageFit, inspect.FitIn(driver, host, at))
 }

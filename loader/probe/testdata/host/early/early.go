@@ -25,7 +25,7 @@ func init() {
 	case "wait":
 		time.Sleep(time.Hour)
 	case "goroutines":
-		for range 5000 {
+		for range 2000 {
 			go time.Sleep(time.Hour)
 		}
 	case "more goroutines":
