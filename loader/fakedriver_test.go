@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -53,4 +54,15 @@ func registerAs(t testing.TB, name, version string, newDriver func() contract.Dr
 		}
 		return d
 	}, manifest))
+	forgetAfter(t, name)
+}
+
+// forgetAfter takes a driver off after the test, as other tests list what there
+// is.
+func forgetAfter(t testing.TB, name string) {
+	t.Cleanup(func() {
+		linkedIn.Lock()
+		defer linkedIn.Unlock()
+		linkedIn.all = slices.DeleteFunc(linkedIn.all, func(v any) bool { return v.(*linked[contract.Driver]).manifest.Name == name })
+	})
 }

@@ -590,6 +590,8 @@ func TestRegisterRefuses(t *testing.T) {
 	// What it says of contract and name is told when it is loaded.
 	require.NoError(t, Register("toonew", d, manifest("toonew", "1.0.0", "^9.0")))
 	require.NoError(t, Register("misnamed", d, manifest("misnamed", "1.0.0", "^1.0")))
+	forgetAfter(t, "toonew")
+	forgetAfter(t, "misnamed")
 	s, err := New(Config{Versions: map[string]string{name: "^2"}})
 	require.NoError(t, err)
 	_, err = s.Load(t.Context(), "toonew")

@@ -145,9 +145,9 @@ func TestLoadIsImmuneToChanges(t *testing.T) {
 
 // A file that is loaded goes on fitting, whatever is loaded after it.
 func TestLaterFilesAreNoMisfits(t *testing.T) {
-	noteOpening("earlier.so", "01", &inspect.Facts{}, contract.Manifest{Name: "earlier"})
-	noteOpening("this.so", "02", &inspect.Facts{}, contract.Manifest{Name: "this"})
-	noteOpening("later.so", "03", &inspect.Facts{}, contract.Manifest{Name: "later"})
+	noteOpening(someCandidate("earlier.so", "01", &inspect.Facts{}, contract.Manifest{Name: "earlier"}))
+	noteOpening(someCandidate("this.so", "02", &inspect.Facts{}, contract.Manifest{Name: "this"}))
+	noteOpening(someCandidate("later.so", "03", &inspect.Facts{}, contract.Manifest{Name: "later"}))
 	names := func(sum string) (names []string) {
 		for _, f := range place(sum).Loaded {
 			if slices.Contains([]string{"01", "02", "03"}, f.SHA256) {
@@ -167,7 +167,7 @@ func TestOpenTakesEachOnce(t *testing.T) {
 		"identity taken_v2.0.0":         {Facts: &inspect.Facts{Isolation: &inspect.Isolation{ID: "taken_v2.0.0"}}},
 		"plugin path example.com/taken": {Facts: &inspect.Facts{PluginPath: "example.com/taken"}},
 	} {
-		noteOpening("earlier.so", "0123456789abcdef", taken.Facts, contract.Manifest{Name: taken.Name, Version: taken.Version})
+		noteOpening(someCandidate("earlier.so", "0123456789abcdef", taken.Facts, contract.Manifest{Name: taken.Name, Version: taken.Version}))
 		driver := *taken.Facts
 		driver.Manifest = fixture.Manifest("taken", "1.0.0")
 		if taken.Name == "" {
@@ -175,7 +175,7 @@ func TestOpenTakesEachOnce(t *testing.T) {
 		}
 		file, err := os.Open(os.DevNull)
 		require.NoError(t, err)
-		_, err = open(t.Context(), &staged{path: "none.so", use: file}, "none.so", &driver, contract.Manifest{}, "fedcba9876543210")
+		_, err = open(t.Context(), &staged{path: "none.so", use: file}, someCandidate("none.so", "fedcba9876543210", &driver, contract.Manifest{}), Config{})
 		var le *LoadError
 		require.ErrorAs(t, err, &le)
 		require.Equal(t, StageOpen, le.Stage)
@@ -436,4 +436,9 @@ func TestPanicErrorUnwraps(t *testing.T) {
 	require.ErrorIs(t, err, cause)
 	require.EqualError(t, &PanicError{Value: 7}, "panic: 7")
 	require.NoError(t, (&PanicError{Value: 7}).Unwrap())
+}
+
+// someCandidate is a file that nobody has read.
+func someCandidate(path, sum string, facts *inspect.Facts, m contract.Manifest) *candidate {
+	return &candidate{&admitted{path: path, sum: func() string { return sum }}, facts, m}
 }

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/keyway-go/keyway/contract"
 	"github.com/keyway-go/keyway/loader/inspect"
 )
 
@@ -14,13 +13,18 @@ import (
 var openings struct {
 	sync.Mutex
 	files []inspect.Loaded
+	sizes map[string]int64 // by hash, in bytes
 }
 
-// noteOpening notes a file from a path that is about to be opened.
-func noteOpening(path, sum string, facts *inspect.Facts, m contract.Manifest) {
+// noteOpening notes a file that is about to be opened.
+func noteOpening(c *candidate) {
 	openings.Lock()
 	defer openings.Unlock()
-	openings.files = append(openings.files, inspect.Loaded{File: path, SHA256: sum, Name: m.Name, Version: m.Version, Facts: facts})
+	openings.files = append(openings.files, inspect.Loaded{File: c.path, SHA256: c.sum(), Name: c.manifest.Name, Version: c.manifest.Version, Facts: c.facts})
+	if openings.sizes == nil {
+		openings.sizes = map[string]int64{}
+	}
+	openings.sizes[c.sum()] = int64(len(c.bytes))
 }
 
 // noteRefusal takes off a file that was noted and turned out not to be loaded.
@@ -28,6 +32,7 @@ func noteRefusal(sum string) {
 	openings.Lock()
 	defer openings.Unlock()
 	openings.files = slices.DeleteFunc(slices.Clone(openings.files), func(f inspect.Loaded) bool { return f.SHA256 == sum })
+	delete(openings.sizes, sum)
 }
 
 // place is what a file of a hash meets in this process, or met when it was

@@ -335,11 +335,7 @@ func (l *Loader[D]) run(ctx context.Context, c *candidate) (*Driver[D], error) {
 			return nil, err
 		}
 	}
-	if err := room(l.cfg, c.sum(), int64(len(c.bytes))); err != nil {
-		own.release()
-		return nil, err
-	}
-	symbols, err := open(ctx, own, c.path, c.facts, c.manifest, c.sum())
+	symbols, err := open(ctx, own, c, l.cfg)
 	if err != nil {
 		return nil, err
 	}

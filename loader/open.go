@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/keyway-go/keyway/contract"
 	"github.com/keyway-go/keyway/loader/inspect"
 	"github.com/keyway-go/keyway/loader/internal/opener"
 )
@@ -64,7 +63,8 @@ func opened(sum string) bool {
 // open loads a staged file into the process. Its init functions run here, of
 // one file at a time, and whoever waits for another loader's can give up. What
 // is not in use afterwards is released.
-func open(ctx context.Context, file *staged, path string, facts *inspect.Facts, m contract.Manifest, sum string) (opener.Symbols, error) {
+func open(ctx context.Context, file *staged, c *candidate, cfg Config) (opener.Symbols, error) {
+	sum := c.sum()
 	inUse := false
 	defer func() {
 		if !inUse {
@@ -87,10 +87,13 @@ func open(ctx context.Context, file *staged, path string, facts *inspect.Facts, 
 	// happens from here on, what this one wants for itself is taken: the runtime
 	// keeps what it has begun to load, and would bind another file with packages
 	// of the same paths to the variables of this one.
-	if err := refusal(StageOpen, inspect.Taken(facts, place(sum).Loaded)); err != nil {
+	if err := refusal(StageOpen, inspect.Taken(c.facts, place(sum).Loaded)); err != nil {
 		return nil, err
 	}
-	noteOpening(path, sum, facts, m)
+	if err := room(cfg, int64(len(c.bytes))); err != nil {
+		return nil, err
+	}
+	noteOpening(c)
 	s, failure := openContained(file.path)
 	if failure == nil {
 		inUse = true

@@ -1,9 +1,6 @@
 package loader
 
-import (
-	"fmt"
-	"sync"
-)
+import "fmt"
 
 // Resident is what this process has loaded of driver files and cannot unload.
 type Resident struct {
@@ -15,35 +12,21 @@ type Resident struct {
 	Size int64
 }
 
-var resident struct {
-	sync.Mutex
-	sizes map[string]int64 // by hash
-}
-
 // Residents tells what this process has loaded, by whichever loader. It is safe
 // for concurrent use.
 func Residents() Resident {
-	resident.Lock()
-	defer resident.Unlock()
-	return residents()
-}
-
-func residents() (r Resident) {
-	for _, size := range resident.sizes {
-		r.Files++
+	openings.Lock()
+	defer openings.Unlock()
+	r := Resident{Files: len(openings.files)}
+	for _, size := range openings.sizes {
 		r.Size += size
 	}
 	return r
 }
 
-// room takes the place of a file that is about to be opened, or refuses.
-func room(cfg Config, sum string, size int64) error {
-	resident.Lock()
-	defer resident.Unlock()
-	if _, ok := resident.sizes[sum]; ok {
-		return nil
-	}
-	r := residents()
+// room refuses a file that there is no place for in this process.
+func room(cfg Config, size int64) error {
+	r := Residents()
 	refuse := func(wanted, found, field string) error {
 		return &LoadError{Stage: StageOpen, Wanted: wanted, Found: found,
 			Remedy: "restart the program, since Go cannot unload what is loaded, or raise loader.Config." + field}
@@ -55,9 +38,5 @@ func room(cfg Config, sum string, size int64) error {
 		return refuse(fmt.Sprintf("at most %d bytes of driver files in the process", most),
 			fmt.Sprintf("%d that are loaded, and %d of this one", r.Size, size), "MaxResidentSize")
 	}
-	if resident.sizes == nil {
-		resident.sizes = map[string]int64{}
-	}
-	resident.sizes[sum] = size
 	return nil
 }
