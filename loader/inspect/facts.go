@@ -89,8 +89,13 @@ type Facts struct {
 
 	// RunPath are the directories that the file itself names for the dynamic
 	// linker to look for them (DT_RUNPATH or DT_RPATH), as they are written:
-	// $ORIGIN is the directory of the file.
+	// $ORIGIN is the directory of the file, "" the working directory.
 	RunPath []string `json:"run_path"`
+
+	// RPath says that RunPath stands in DT_RPATH: it holds for all that is
+	// loaded on behalf of the file, and comes before LD_LIBRARY_PATH. That of
+	// DT_RUNPATH holds only for the libraries that the file itself needs.
+	RPath bool `json:"rpath"`
 
 	// Versions are the versions of their symbols without which the dynamic
 	// linker refuses the file, such as GLIBC_2.34 of libc.so.6.

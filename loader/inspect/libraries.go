@@ -8,24 +8,36 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
 )
 
 // Machine is where a dynamic linker looks for shared libraries, as far as that
-// is known. It is safe for concurrent use, and reads each library once.
+// is known. It is safe for concurrent use, and reads each library once, until
+// the file changes.
 type Machine struct {
 	dirs []string // LD_LIBRARY_PATH
 	list string   // /etc/ld.so.cache
-	sure bool     // a library that is not found is not there
+	sure bool     // nothing else tells the dynamic linker where to look
 
-	mu    sync.Mutex          // protects following fields
-	cache map[string][]string // paths by name, of the list
-	libs  map[string]*library // by path; nil for what is no library of this machine
+	mu     sync.Mutex          // protects following fields
+	listed os.FileInfo         // of the list when it was read, nil for none
+	cache  map[string][]string // paths by name, of the list; nil if it is none
+	libs   map[string]kept     // by path
+}
+
+// kept is a library that was read, nil for what cannot be understood, and the
+// file as it was then.
+type kept struct {
+	file os.FileInfo
+	lib  *library
+}
+
+// unchanged reports whether a file is still the one that was read.
+func unchanged(before, now os.FileInfo) bool {
+	return before != nil && os.SameFile(before, now) && before.Size() == now.Size() && before.ModTime().Equal(now.ModTime())
 }
 
 // The directories that the linkers of common systems search without being told.
@@ -58,31 +70,31 @@ var thisMachine = sync.OnceValue(func() *Machine {
 func ThisMachine() *Machine { return thisMachine() }
 
 func newMachine(libraryPath, cache string) *Machine {
-	m := &Machine{list: cache, libs: map[string]*library{}}
+	m := &Machine{list: cache, sure: true, libs: map[string]kept{}}
 	if libraryPath != "" {
 		m.dirs = strings.Split(strings.ReplaceAll(libraryPath, ";", ":"), ":") // an empty one is the working directory
 	}
-	m.sure = m.readList()
 	return m
 }
 
-// readList takes in the list of libraries as it is now.
-func (m *Machine) readList() bool {
-	text, err := readBounded(m.list, maxCache)
-	if err != nil {
-		return false
+// readList returns the list of libraries as it is now, nil if it cannot be
+// read.
+func (m *Machine) readList() map[string][]string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	info, err := os.Stat(m.list)
+	if err == nil && unchanged(m.listed, info) {
+		return m.cache
 	}
-	paths, ok := parseCache(text)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.cache = paths
-	return ok
-}
-
-func (m *Machine) listed(name string) []string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.cache[name]
+	m.listed, m.cache = nil, nil
+	if err != nil {
+		return nil
+	}
+	if text, err := readBounded(m.list, maxCache); err == nil {
+		m.cache, _ = parseCache(text)
+		m.listed = info
+	}
+	return m.cache
 }
 
 // maxCache bounds ld.so.cache, which has some 20 KiB on a small machine.
@@ -147,89 +159,42 @@ type library struct {
 	soname   string
 	needed   []string
 	runPath  []string
+	rpath    bool // runPath stands in DT_RPATH
 	needs    []SymbolVersion
 	versions map[string]bool // empty for a library without versions
 	exports  func() map[string]bool
 }
 
-// answer is what is known of a name.
-type answer int
-
-const (
-	unknown answer = iota
-	found
-	missing
-)
-
-// find looks for a library by the name that another file needs it by, in the
-// directories that this file names and where the machine has libraries. The
-// library is nil if it is there but cannot be read.
-func (m *Machine) find(name string, runPath []string) (*library, answer) {
-	if strings.Contains(name, "/") {
-		if !filepath.IsAbs(name) {
-			return nil, unknown // from the directory in which the host will be started
-		}
-		return m.at(name)
-	}
-	otherwise := missing
-	if !m.sure {
-		otherwise = unknown
-	}
-	var paths []string
-	for _, dir := range slices.Concat(m.dirs, runPath, defaultDirs) {
-		if strings.Contains(dir, "$") || !filepath.IsAbs(dir) {
-			otherwise = unknown
-			continue
-		}
-		for _, sub := range hwcaps {
-			paths = append(paths, filepath.Join(dir, sub, name))
-		}
-	}
-	for _, path := range slices.Insert(paths, len(paths)-len(defaultDirs)*len(hwcaps), m.listed(name)...) {
-		if lib, a := m.at(path); a == found {
-			return lib, found
-		}
-	}
-	if otherwise == unknown || mapped(name) || !m.readList() {
-		return nil, unknown // perhaps loaded by a path of its own
-	}
-	// It may have been installed since.
-	for _, path := range m.listed(name) {
-		if lib, a := m.at(path); a == found {
-			return lib, found
-		}
-	}
-	return nil, missing
-}
-
-// mapped reports whether this process may have loaded a library of that name.
-func mapped(name string) bool {
-	maps, err := readBounded("/proc/self/maps", maxCache)
-	return err != nil || bytes.Contains(maps, []byte("/"+name))
-}
-
 // at reads the library of a path.
 func (m *Machine) at(path string) (*library, answer) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if lib, ok := m.libs[path]; ok {
-		return lib, found
-	}
-	f, size, err := openRegular(path)
+	info, err := os.Stat(path)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotRegular):
+	case errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular():
 		return nil, missing
 	case err != nil:
 		return nil, found // it is there, if not for us
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if k, ok := m.libs[path]; ok && unchanged(k.file, info) {
+		return k.lib, found
+	}
+	delete(m.libs, path)
+	f, info, err := openRegular(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotRegular):
+		return nil, missing
+	case err != nil:
+		return nil, found
+	}
 	defer f.Close()
-	lib, a := readLibrary(f, size)
+	lib, a := readLibrary(f, info.Size())
 	if a == found {
 		if lib != nil {
 			lib.path = path
 			lib.exports = sync.OnceValue(func() map[string]bool { return exportsOf(path) })
 		}
-		m.libs[path] = lib
+		m.libs[path] = kept{info, lib}
 	}
 	return lib, a
 }
@@ -238,22 +203,22 @@ var errNotRegular = errors.New("not a regular file")
 
 // openRegular opens a file that a driver file may have named, which can be any
 // at all: to open a device can do things, and to open a FIFO waits.
-func openRegular(path string) (*os.File, int64, error) {
+func openRegular(path string) (*os.File, os.FileInfo, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, 0, errNotRegular
+		return nil, nil, errNotRegular
 	}
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // it may have been replaced
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	if info, err = f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, 0, errors.Join(errNotRegular, err, f.Close())
+		return nil, nil, errors.Join(errNotRegular, err, f.Close())
 	}
-	return f, info.Size(), nil
+	return f, info, nil
 }
 
 // readLibrary reads what the dynamic linker will ask of a library. One for
@@ -275,7 +240,7 @@ func readLibrary(r io.ReaderAt, size int64) (*library, answer) {
 		lib.soname, _ = cstring(d.strings, off)
 	}
 	var errs [3]error
-	lib.runPath, errs[0] = d.runPath()
+	lib.runPath, lib.rpath, errs[0] = d.runPath()
 	lib.needs, errs[1] = d.neededVersions()
 	lib.versions, errs[2] = d.definedVersions()
 	if errs != [3]error{} {
@@ -288,12 +253,12 @@ func readLibrary(r io.ReaderAt, size int64) (*library, answer) {
 // cannot be read.
 func exportsOf(path string) map[string]bool {
 	names := map[string]bool{}
-	f, size, err := openRegular(path)
+	f, info, err := openRegular(path)
 	if err != nil {
 		return names
 	}
 	defer f.Close()
-	img, err := openImage(f, size)
+	img, err := openImage(f, info.Size())
 	if err != nil {
 		return names
 	}

@@ -30,7 +30,7 @@ const (
 func (d *dynamic) readLinking(f *Facts) error {
 	f.Needed = append(f.Needed, d.needed...)
 	var err error
-	if f.RunPath, err = d.runPath(); err != nil {
+	if f.RunPath, f.RPath, err = d.runPath(); err != nil {
 		return err
 	}
 	if f.Versions, err = d.neededVersions(); err != nil {
@@ -75,9 +75,8 @@ func (d *dynamic) readC(f *Facts) error {
 var cgoCall = regexp.MustCompile(`^_cgo_([0-9a-f]{12})_C2?func_(.+)$`)
 
 // runPath returns the directories of DT_RUNPATH, for which DT_RPATH is ignored
-// by the dynamic linker, too.
-func (d *dynamic) runPath() ([]string, error) {
-	dirs := []string{}
+// by the dynamic linker, too, and reports whether they are those of DT_RPATH.
+func (d *dynamic) runPath() (dirs []string, rpath bool, err error) {
 	for _, tag := range []elf.DynTag{elf.DT_RUNPATH, elf.DT_RPATH} {
 		off, ok := d.tags[tag]
 		if !ok {
@@ -85,16 +84,11 @@ func (d *dynamic) runPath() ([]string, error) {
 		}
 		text, ok := cstring(d.strings, off)
 		if !ok {
-			return nil, corrupt("a text for "+tag.String(), fmt.Sprintf("none at %#x", off))
+			return nil, false, corrupt("a text for "+tag.String(), fmt.Sprintf("none at %#x", off))
 		}
-		for dir := range strings.SplitSeq(text, ":") {
-			if dir != "" {
-				dirs = append(dirs, dir)
-			}
-		}
-		break
+		return strings.Split(text, ":"), tag == elf.DT_RPATH, nil
 	}
-	return dirs, nil
+	return []string{}, false, nil
 }
 
 // symbolic reports whether the file's references to its own symbols stay its

@@ -35,9 +35,10 @@ type Loaded struct {
 
 // world is the shared libraries of a process.
 type world struct {
-	machine *Machine
-	byName  map[string]*library // nil for one of which nothing is known
-	all     []*library
+	search *search
+	host   *object
+	byName map[string]*library // nil for one of which nothing is known
+	all    []*library
 }
 
 // absent is a library that the dynamic linker will not find.
@@ -52,38 +53,46 @@ func (p *pair) world() *world {
 	if p.place.Machine == nil || p.driver.GOOS != runtime.GOOS || p.driver.GOARCH != runtime.GOARCH || p.driver.BuildMode != "plugin" {
 		return nil
 	}
-	w := &world{machine: p.place.Machine, byName: map[string]*library{}}
+	w := &world{search: p.place.Machine.search(), byName: map[string]*library{}}
+	w.host = newObject("", p.host.RunPath, p.host.RPath, nil)
 	// The host runs, so it has what it needs.
-	w.add(p.host.Needed, p.host.RunPath, "")
+	w.add(p.host.Needed, w.host)
 	for _, l := range p.place.Loaded {
-		w.add(l.Facts.Needed, l.Facts.RunPath, "")
+		w.add(l.Facts.Needed, newObject("", l.Facts.RunPath, l.Facts.RPath, w.host))
 	}
 	return w
 }
 
-// add takes libraries in by name, with all that they need in turn, and returns
-// those that are missing.
-func (w *world) add(names, runPath []string, by string) []absent {
+// add takes in libraries that an object needs, with all that they need in turn,
+// and returns those that are missing. Like the dynamic linker it takes all of
+// one object before those of the next, as who needs a library first decides
+// where it is looked for.
+func (w *world) add(names []string, by *object) []absent {
+	type need struct {
+		names []string
+		by    *object
+	}
 	var gone []absent
-	for _, name := range names {
-		if _, ok := w.byName[name]; ok {
-			continue
+	for queue := []need{{names, by}}; len(queue) > 0; queue = queue[1:] {
+		by := queue[0].by
+		for _, name := range queue[0].names {
+			if _, ok := w.byName[name]; ok {
+				continue
+			}
+			lib, a := w.search.find(name, by)
+			w.byName[name] = lib
+			if a == missing {
+				gone = append(gone, absent{name, by.name})
+			}
+			if lib == nil {
+				continue
+			}
+			w.all = append(w.all, lib)
+			if lib.soname != "" {
+				w.byName[lib.soname] = lib
+			}
+			queue = append(queue, need{lib.needed, newObject(name, lib.runPath, lib.rpath, by)})
 		}
-		lib, a := w.machine.find(name, runPath)
-		w.byName[name] = lib
-		if a == missing {
-			gone = append(gone, absent{name, by})
-		}
-		if lib == nil {
-			continue
-		}
-		w.all = append(w.all, lib)
-		if lib.soname != "" {
-			w.byName[lib.soname] = lib
-		}
-		// A library looks through its own directories; those of DT_RPATH are
-		// looked through for it as well.
-		gone = append(gone, w.add(lib.needed, slices.Concat(lib.runPath, runPath), name)...)
 	}
 	return gone
 }
@@ -95,18 +104,19 @@ func libraries(p *pair) []Misfit {
 		return nil
 	}
 	before := len(w.all)
-	var runPath []string
 	moved := ""
-	for _, dir := range p.driver.RunPath {
-		if strings.HasPrefix(dir, "$ORIGIN") || strings.HasPrefix(dir, "${ORIGIN}") {
+	elsewhere := func(dir string) bool {
+		beside := strings.HasPrefix(dir, "$ORIGIN") || strings.HasPrefix(dir, "${ORIGIN}")
+		if beside {
 			moved = dir
-			continue
 		}
-		runPath = append(runPath, dir)
+		return beside
 	}
+	driver := newObject("", p.driver.RunPath, p.driver.RPath, w.host)
+	driver.runPath = slices.DeleteFunc(slices.Clone(driver.runPath), elsewhere)
+	driver.rpath = slices.DeleteFunc(slices.Clone(driver.rpath), elsewhere)
 	var out []Misfit
-	// What the host names in DT_RPATH holds for all that it loads.
-	for _, gone := range w.add(p.driver.Needed, slices.Concat(runPath, p.host.RunPath), "") {
+	for _, gone := range w.add(p.driver.Needed, driver) {
 		m := Misfit{
 			Kind: KindLibrary, Subject: gone.name, Driver: "needed",
 			Cause:  "the dynamic linker finds it neither in LD_LIBRARY_PATH, nor in the driver's own directories, nor where this machine has its libraries",

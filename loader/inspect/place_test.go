@@ -338,16 +338,16 @@ func TestFindByCache(t *testing.T) {
 	}
 	write()
 	m := newMachine("", list)
-	_, a := m.find(name, nil)
+	_, a := m.search().find(name, &object{})
 	assert.Equal(t, missing, a)
 	write(name, path, gone, path+".gone")
-	lib, a := m.find(name, nil)
+	lib, a := m.search().find(name, &object{})
 	require.Equal(t, found, a)
 	assert.Equal(t, path, lib.path)
 	assert.Equal(t, name, lib.soname)
-	_, a = m.find(gone, nil)
+	_, a = m.search().find(gone, &object{})
 	assert.Equal(t, missing, a)
-	lib, a = newMachine("", list).find(name, nil)
+	lib, a = newMachine("", list).search().find(name, &object{})
 	require.Equal(t, found, a)
 	assert.Equal(t, path, lib.path)
 }
@@ -357,7 +357,7 @@ func TestFindByCache(t *testing.T) {
 func TestMappedIsNotMissing(t *testing.T) {
 	program, err := os.Executable()
 	require.NoError(t, err)
-	_, a := newMachine("", "/etc/ld.so.cache").find(filepath.Base(program), nil)
+	_, a := newMachine("", "/etc/ld.so.cache").search().find(filepath.Base(program), &object{})
 	assert.Equal(t, unknown, a)
 }
 
@@ -374,10 +374,10 @@ func TestForeignLibrary(t *testing.T) {
 	m := newMachine(dir, "/etc/ld.so.cache")
 	binary.LittleEndian.PutUint16(content[18:], uint16(other))
 	require.NoError(t, os.WriteFile(path, content, 0o644))
-	_, a := m.find("libkeywayforeign.so", nil)
+	_, a := m.search().find("libkeywayforeign.so", &object{})
 	assert.Equal(t, missing, a)
 	require.NoError(t, os.WriteFile(path, []byte("INPUT(-lfoo)"), 0o644))
-	lib, a := m.find("libkeywayforeign.so", nil)
+	lib, a := m.search().find("libkeywayforeign.so", &object{})
 	assert.Equal(t, found, a, "what is not understood is there")
 	assert.Nil(t, lib)
 }
@@ -386,13 +386,13 @@ func TestLibraryVersionsOfLibc(t *testing.T) {
 	if _, err := os.Stat("/etc/ld.so.cache"); err != nil {
 		t.Skip("no glibc here: ", err)
 	}
-	libc, a := ThisMachine().find("libc.so.6", nil)
+	libc, a := ThisMachine().search().find("libc.so.6", &object{})
 	require.Equal(t, found, a)
 	require.NotNil(t, libc)
 	assert.Equal(t, "libc.so.6", libc.soname)
 	assert.True(t, libc.versions["GLIBC_2.17"])
 	assert.True(t, libc.exports()["malloc"])
-	again, _ := ThisMachine().find("libc.so.6", nil)
+	again, _ := ThisMachine().search().find("libc.so.6", &object{})
 	assert.Same(t, libc, again)
 }
 
