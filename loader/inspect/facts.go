@@ -41,7 +41,8 @@ type Facts struct {
 	GOARCH string `json:"goarch"`
 
 	// BuildMode is the -buildmode of the build: "plugin", "exe", "pie",
-	// "c-shared" and so on, "" if the file does not say.
+	// "c-shared" and so on, "" if the file does not say. Only of a plugin it is
+	// known without a record, such as the go command makes.
 	BuildMode string `json:"build_mode"`
 
 	// Settings are the recorded build settings, as in "-trimpath": "true" or

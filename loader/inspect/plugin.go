@@ -88,6 +88,20 @@ func (p fingerprints) withoutBuildInfo() error {
 // then be a package that has a fingerprint. Should a future linker arrange this
 // otherwise, the fingerprints and the build information decide together.
 func (d *dynamic) pluginPath(infoPath string, packages map[string]Fingerprint) (string, error) {
+	path, err := d.modulePath(packages)
+	if path != "" || err != nil {
+		return path, err
+	}
+	if path := guessPath(infoPath, packages); path != "" {
+		return path, nil
+	}
+	return "", corrupt("a plugin path among the package fingerprints",
+		fmt.Sprintf("%d packages, none of which is %q", len(packages), infoPath))
+}
+
+// modulePath returns moduledata.pluginpath, or "" if it is not found, as in
+// files that are no plugin.
+func (d *dynamic) modulePath(packages map[string]Fingerprint) (string, error) {
 	// Since Go 1.26 moduledata has a section; before, it stood among the data
 	// without pointers, where the pattern picks it out as well.
 	for _, name := range []string{".go.module", ".noptrdata"} {
@@ -100,11 +114,7 @@ func (d *dynamic) pluginPath(infoPath string, packages map[string]Fingerprint) (
 			return path, err
 		}
 	}
-	if path := guessPath(infoPath, packages); path != "" {
-		return path, nil
-	}
-	return "", corrupt("a plugin path among the package fingerprints",
-		fmt.Sprintf("%d packages, none of which is %q", len(packages), infoPath))
+	return "", nil
 }
 
 // pathInModule looks for string and slice side by side: pointer, length;

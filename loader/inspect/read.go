@@ -77,6 +77,17 @@ func (img *image) readDynamicFacts(f *Facts, infoPath string, hasInfo bool) erro
 		}
 		f.BuildMode = "plugin"
 	}
+	if f.BuildMode == "" {
+		// Other build systems than the go command record no settings. The linker
+		// gives a plugin path to plugins alone.
+		path, err := dyn.modulePath(f.Packages)
+		if err != nil {
+			return err
+		}
+		if path != "" {
+			f.BuildMode = "plugin"
+		}
+	}
 	if f.BuildMode != "plugin" {
 		f.Contracts, err = dyn.contracts()
 		return err

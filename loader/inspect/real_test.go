@@ -178,6 +178,42 @@ func TestOtherBuildModes(t *testing.T) {
 	}
 }
 
+// Other build systems run the linker themselves, and record no settings. What a
+// plugin is shows nevertheless.
+func TestPluginWithoutSettings(t *testing.T) {
+	script := filepath.Join(t.TempDir(), "tool")
+	require.NoError(t, os.WriteFile(script, []byte(`#!/bin/sh
+case $1 in */link)
+	for a; do case $a in */importcfg.link) sed -i /^modinfo/d "$a" ;; esac; done ;;
+esac
+exec "$@"
+`), 0o700))
+	unrecorded := func(r recipe) file { return build(t, r.with("-toolexec="+script)) }
+	library := recipe{module: "example.com/unrecorded", mode: "c-shared",
+		source: "package main\n\nimport \"C\"\nimport _ \"plugin\"\n\n//export Hello\nfunc Hello() {}\n\nfunc main() {}\n"}
+	host := build(t, program)
+
+	driver := unrecorded(tiny)
+	f := driver.facts(t)
+	assert.Empty(t, f.Settings)
+	assert.Equal(t, runtime.Version(), f.GoVersion)
+	assert.Equal(t, "plugin", f.BuildMode)
+	assert.Equal(t, "example.com/tiny.v2", f.PluginPath)
+	assert.Equal(t, []string{"DriverManifest", "Extra", "NewDriver", "Second"}, f.Symbols)
+	assert.Empty(t, Fit(f, host.facts(t)))
+	text, ok := run(t, host, "", driver)
+	assert.True(t, ok, text)
+
+	for _, r := range []recipe{program, program.inMode("pie"), library} {
+		f := unrecorded(r).facts(t)
+		assert.Contains(t, f.Packages, "runtime", "has fingerprints, as a plugin does")
+		assert.Empty(t, f.BuildMode)
+		misfits := Fit(f, host.facts(t))
+		require.NotEmpty(t, misfits)
+		assert.Equal(t, KindBuildMode, misfits[0].Kind)
+	}
+}
+
 func TestNotGo(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds a C library")
