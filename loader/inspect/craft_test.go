@@ -153,7 +153,7 @@ func (c craft) bytes() []byte {
 	_ = binary.Write(&head, le, elf.Header64{Ident: ident, Type: uint16(elf.ET_DYN), Machine: uint16(c.machine), Version: 1,
 		Phoff: 64, Shoff: at["sections"], Ehsize: 64, Phentsize: 56, Phnum: 2, Shentsize: 64,
 		Shnum: uint16(len(secs)), Shstrndx: uint16(len(secs) - 1)})
-	_ = binary.Write(&head, le, elf.Prog64{Type: uint32(elf.PT_LOAD), Vaddr: c.base, Filesz: mapped, Memsz: mapped + 64})
+	_ = binary.Write(&head, le, elf.Prog64{Type: uint32(elf.PT_LOAD), Flags: 7, Vaddr: c.base, Filesz: mapped, Memsz: mapped + 64, Align: craftBase})
 	_ = binary.Write(&head, le, elf.Prog64{Type: uint32(elf.PT_DYNAMIC), Off: at["dynamic"], Vaddr: dynAddr,
 		Filesz: uint64(len(dyn)), Memsz: uint64(len(dyn))})
 	copy(body, head.Bytes())

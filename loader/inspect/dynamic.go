@@ -24,6 +24,9 @@ type dynamic struct {
 
 	symOff, symCount   uint64 // .dynsym
 	relaOff, relaCount uint64 // .rela.dyn
+
+	sorts   []symbolSort    // by index, once the symbols were checked
+	foreign map[uint64]bool // functions to be called that are another file's
 }
 
 // symbol is one record of .dynsym.
@@ -57,7 +60,7 @@ func (img *image) openDynamic() (*dynamic, error) {
 	if err != nil {
 		return nil, err
 	}
-	dyn := &dynamic{image: img, tags: tags}
+	dyn := &dynamic{image: img, tags: tags, foreign: map[uint64]bool{}}
 	if err := dyn.findSymbols(sec, tags); err != nil {
 		return nil, err
 	}
@@ -161,9 +164,9 @@ func (d *dynamic) sameTable(what string, sec *section, addr, size uint64) error 
 	return nil
 }
 
-// records calls each with count records of size bytes from off, a few hundred
-// at a time, so that a table is never held as a whole.
-func (d *dynamic) records(what string, off, count, size uint64, each func(rec []byte) error) error {
+// chunks calls each with count records of size bytes from off, a few thousand at
+// a time, so that a table is never held as a whole.
+func (d *dynamic) chunks(what string, off, count, size uint64, each func(records []byte) error) error {
 	if err := d.within(what, off, count*size); err != nil {
 		return err
 	}
@@ -173,14 +176,24 @@ func (d *dynamic) records(what string, off, count, size uint64, each func(rec []
 		if err := d.readAt(buf[:n*size], off); err != nil {
 			return err
 		}
-		for rec := buf[:n*size]; len(rec) > 0; rec = rec[size:] {
-			if err := each(rec[:size]); err != nil {
-				return err
-			}
+		if err := each(buf[:n*size]); err != nil {
+			return err
 		}
 		count, off = count-n, off+n*size
 	}
 	return nil
+}
+
+// records calls each with one record at a time.
+func (d *dynamic) records(what string, off, count, size uint64, each func(rec []byte) error) error {
+	return d.chunks(what, off, count, size, func(buf []byte) error {
+		for ; len(buf) > 0; buf = buf[size:] {
+			if err := each(buf[:size]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // symbols calls each with every symbol that the file defines and whose name

@@ -31,17 +31,20 @@ type image struct {
 	machine  elf.Machine
 	loads    []segment // PT_LOAD, by rising address, none overlapping
 	dynamic  *segment  // PT_DYNAMIC, or nil
+	others   []segment // of other types
 	sections []section
 }
 
 type segment struct {
-	kind                     elf.ProgType
-	off, addr, filesz, memsz uint64
+	kind                            elf.ProgType
+	flags                           elf.ProgFlag
+	off, addr, filesz, memsz, align uint64
 }
 
 type section struct {
 	name            string
 	kind            elf.SectionType
+	flags           elf.SectionFlag
 	addr, off, size uint64
 	nameOff, link   uint32
 }
@@ -169,6 +172,8 @@ func (img *image) readSegments(h header) error {
 				return corrupt("one dynamic segment", "two")
 			}
 			img.dynamic = &seg
+		default:
+			img.others = append(img.others, seg)
 		}
 	}
 	return nil
@@ -177,10 +182,11 @@ func (img *image) readSegments(h header) error {
 func (img *image) segment(raw []byte) segment {
 	o := img.order
 	if img.class == elf.ELFCLASS64 {
-		return segment{elf.ProgType(o.Uint32(raw)), o.Uint64(raw[8:]), o.Uint64(raw[16:]), o.Uint64(raw[32:]), o.Uint64(raw[40:])}
+		return segment{elf.ProgType(o.Uint32(raw)), elf.ProgFlag(o.Uint32(raw[4:])),
+			o.Uint64(raw[8:]), o.Uint64(raw[16:]), o.Uint64(raw[32:]), o.Uint64(raw[40:]), o.Uint64(raw[48:])}
 	}
-	return segment{elf.ProgType(o.Uint32(raw)), uint64(o.Uint32(raw[4:])), uint64(o.Uint32(raw[8:])),
-		uint64(o.Uint32(raw[16:])), uint64(o.Uint32(raw[20:]))}
+	return segment{elf.ProgType(o.Uint32(raw)), elf.ProgFlag(o.Uint32(raw[24:])), uint64(o.Uint32(raw[4:])),
+		uint64(o.Uint32(raw[8:])), uint64(o.Uint32(raw[16:])), uint64(o.Uint32(raw[20:])), uint64(o.Uint32(raw[28:]))}
 }
 
 // addLoad takes in a segment that is mapped. One that reaches past the end of
@@ -237,8 +243,10 @@ func (img *image) section(raw []byte) section {
 	o := img.order
 	s := section{nameOff: o.Uint32(raw), kind: elf.SectionType(o.Uint32(raw[4:]))}
 	if img.class == elf.ELFCLASS64 {
+		s.flags = elf.SectionFlag(o.Uint64(raw[8:]))
 		s.addr, s.off, s.size, s.link = o.Uint64(raw[16:]), o.Uint64(raw[24:]), o.Uint64(raw[32:]), o.Uint32(raw[40:])
 	} else {
+		s.flags = elf.SectionFlag(o.Uint32(raw[8:]))
 		s.addr, s.off, s.size = uint64(o.Uint32(raw[12:])), uint64(o.Uint32(raw[16:])), uint64(o.Uint32(raw[20:]))
 		s.link = o.Uint32(raw[24:])
 	}

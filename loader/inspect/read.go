@@ -11,7 +11,7 @@ import (
 
 // Read reads the facts of the binary in the first size bytes of r. It reads
 // only the tables it needs, holds at most about the size of the file's dynamic
-// string table in memory, and never more than a few hundred megabytes whatever
+// tables in memory, and never more than a few hundred megabytes whatever
 // the file claims. The error is a *[FormatError]; the Facts are nil then.
 func Read(r io.ReaderAt, size int64) (*Facts, error) {
 	img, err := openImage(r, size)
@@ -95,7 +95,10 @@ func (img *image) readDynamicFacts(f *Facts, infoPath string, hasInfo bool) erro
 	if f.PluginPath, err = dyn.pluginPath(infoPath, f.Packages); err != nil {
 		return err
 	}
-	return dyn.readExports(f)
+	if err := dyn.readExports(f); err != nil {
+		return err
+	}
+	return dyn.check()
 }
 
 // setPlatform settles GOOS and GOARCH: the build information where there is

@@ -174,7 +174,8 @@ func TestManifestFaults(t *testing.T) {
 			c.edit = func(b []byte, at map[string]uint64) { b[at["dynsym"]+3*24+4] = 0x12 }
 		}},
 		{"text outside", "12 bytes at", func(c *craft) {
-			c.edit = func(b []byte, at map[string]uint64) { b[at["rela"]+2*24+16+4] = 1 }
+			c.reloc = "inplace"
+			c.edit = func(b []byte, at map[string]uint64) { b[at["header"]+4] = 1 }
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

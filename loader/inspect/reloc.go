@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"debug/elf"
+	"encoding/binary"
 	"fmt"
 )
 
@@ -13,17 +14,23 @@ func (d *dynamic) relocated(addr, n uint64) (mem []byte, ok bool, err error) {
 	if ok, err = d.readAddr(mem, addr); !ok || err != nil {
 		return nil, false, err
 	}
-	err = d.records("the relocations", d.relaOff, d.relaCount, relaSize, func(rec []byte) error {
-		at := d.order.Uint64(rec) - addr // a place below addr wraps and is out of reach
-		if at >= n || n-at < 8 {
-			return nil
+	err = d.chunks("the relocations", d.relaOff, d.relaCount, relaSize, func(buf []byte) error {
+		for ; len(buf) >= relaSize; buf = buf[relaSize:] {
+			// The machines whose relocations are known have one byte order.
+			at := binary.LittleEndian.Uint64(buf) - addr // a place below addr wraps and is out of reach
+			if at >= n || n-at < 8 {
+				continue
+			}
+			info, addend := d.order.Uint64(buf[8:]), d.order.Uint64(buf[16:])
+			value, known, err := d.target(uint32(info), info>>32, addend)
+			if err != nil {
+				return err
+			}
+			if known {
+				d.order.PutUint64(mem[at:], value)
+			}
 		}
-		info, addend := d.order.Uint64(rec[8:]), d.order.Uint64(rec[16:])
-		value, known, err := d.target(uint32(info), info>>32, addend)
-		if known {
-			d.order.PutUint64(mem[at:], value)
-		}
-		return err
+		return nil
 	})
 	return mem, true, err
 }
