@@ -111,10 +111,14 @@ type Facts struct {
 	Sanitizers []Sanitizer `json:"sanitizers"`
 
 	// CFunctions are the C functions that the file offers to whatever is loaded
-	// after it, and itself takes from whatever was loaded before, sorted. Those
-	// that every program of the Go toolchain has, of cgo and of the sanitizers,
-	// are not among them.
+	// after it, sorted. Those that every program of the Go toolchain has, of cgo
+	// and of the sanitizers, are not among them.
 	CFunctions []string `json:"c_functions"`
+
+	// CImports are those of CFunctions that the file itself takes from whatever
+	// was loaded before it, sorted. Linked with -Bsymbolic-functions it takes
+	// none.
+	CImports []string `json:"c_imports"`
 
 	// CPackages are the marks that cgo gives to packages that call one of
 	// CFunctions, sorted: of the same sources it makes the same mark.

@@ -233,7 +233,7 @@ func TestFit(t *testing.T) {
 		{"both too old, and of two releases", func(d, h *Facts) { d.GoVersion, h.GoVersion = "", "go1.19.8"; changeStandard(d) },
 			[]is{{KindGoVersion, "go version", 3, "", "with go1.19.8"}}},
 		{"C functions of the host", func(d, h *Facts) {
-			d.CFunctions, h.CFunctions = []string{"a", "b", "c"}, []string{"b", "c", "d"}
+			d.CImports, h.CFunctions = []string{"a", "b", "c"}, []string{"b", "c", "d"}
 		}, []is{{KindCFunctions, "C functions", 0, "loaded first", "drivercheck build DIR"}}},
 		{"host without plugin", func(d, h *Facts) { h.Packages = nil; d.Settings["-trimpath"] = "true" },
 			[]is{{KindHost, "host program", 0, "does not import plugin", ""}, {KindSetting, "-trimpath", 0, "", ""}}},

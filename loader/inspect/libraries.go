@@ -266,7 +266,7 @@ func exportsOf(path string) map[string]bool {
 	if err != nil || d == nil {
 		return names
 	}
-	_ = d.cFunctions(func(name []byte) error {
+	_ = d.cFunctions(func(name []byte, _ uint64) error {
 		names[string(name)] = true
 		return nil
 	})

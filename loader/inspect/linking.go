@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"debug/elf"
+	"encoding/binary"
 	"fmt"
 	"math"
 	"regexp"
@@ -47,7 +48,8 @@ func (d *dynamic) readLinking(f *Facts) error {
 func (d *dynamic) readC(f *Facts) error {
 	budget := 4 * len(d.strings) // linkers let a name stand in another one's tail
 	calls := map[string][]string{}
-	err := d.cFunctions(func(text []byte) error {
+	var symbols []uint64 // of CFunctions
+	err := d.cFunctions(func(text []byte, symbol uint64) error {
 		if budget -= len(text); budget < 0 {
 			return corrupt("a string table that holds each name once", "names that lie over each other")
 		}
@@ -56,9 +58,16 @@ func (d *dynamic) readC(f *Facts) error {
 			calls[m[1]] = append(calls[m[1]], m[2])
 		} else if !ofToolchain(name) {
 			f.CFunctions = append(f.CFunctions, name)
+			symbols = append(symbols, symbol)
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	if err := d.readImports(f, symbols); err != nil {
+		return err
+	}
 	slices.Sort(f.CFunctions)
 	f.CFunctions = slices.Compact(f.CFunctions)
 	for mark, names := range calls {
@@ -67,7 +76,42 @@ func (d *dynamic) readC(f *Facts) error {
 		}
 	}
 	slices.Sort(f.CPackages)
-	return err
+	return nil
+}
+
+// readImports fills in which of CFunctions, that have these symbols, a
+// relocation asks for by name. The others are called where they are.
+func (d *dynamic) readImports(f *Facts, symbols []uint64) error {
+	if len(symbols) == 0 {
+		return nil
+	}
+	asked := make([]bool, d.symCount)
+	for _, tags := range [][2]elf.DynTag{{elf.DT_RELA, elf.DT_RELASZ}, {elf.DT_JMPREL, elf.DT_PLTRELSZ}} {
+		addr, size := d.tags[tags[0]], d.tags[tags[1]]
+		off, ok := d.fileOffset(addr, size)
+		if !ok && size > 0 {
+			return corrupt("relocations inside a loaded segment", fmt.Sprintf("%#x bytes at %#x", size, addr))
+		}
+		err := d.chunks("the relocations", off, size/relaSize, relaSize, func(buf []byte) error {
+			for ; len(buf) >= relaSize; buf = buf[relaSize:] {
+				if sym := binary.LittleEndian.Uint64(buf[8:]) >> 32; sym < d.symCount {
+					asked[sym] = true
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for i, sym := range symbols {
+		if asked[sym] {
+			f.CImports = append(f.CImports, f.CFunctions[i])
+		}
+	}
+	slices.Sort(f.CImports)
+	f.CImports = slices.Compact(f.CImports)
+	return nil
 }
 
 // cgoCall is a function that cgo makes for a call of C, with the mark of the
@@ -98,18 +142,21 @@ func (d *dynamic) symbolic() bool {
 	return ok || elf.DynFlag(d.tags[elf.DT_FLAGS])&elf.DF_SYMBOLIC != 0
 }
 
-// cFunctions calls each with the name of every function that the file defines
+// cFunctions calls each with name and symbol of every function that the file defines
 // for all, and that a C compiler can have named: Go's names have a dot. The
 // assembler of the standard library and of others makes names without one, among
 // Go's code, which a linker leaves in one piece.
-func (d *dynamic) cFunctions(each func(name []byte) error) error {
+func (d *dynamic) cFunctions(each func(name []byte, symbol uint64) error) error {
 	type function struct {
-		name  []byte
-		value uint64
+		name          []byte
+		value, symbol uint64
 	}
 	var found []function
+	next := uint64(0)
 	first, last := uint64(math.MaxUint64), uint64(0) // of Go's code
 	err := d.records("the symbols", d.symOff, d.symCount, symSize, func(rec []byte) error {
+		index := next
+		next++
 		if rec[4] != byte(elf.STB_GLOBAL)<<4|byte(elf.STT_FUNC) { // most of the time goes here
 			return nil
 		}
@@ -118,7 +165,7 @@ func (d *dynamic) cFunctions(each func(name []byte) error) error {
 			return nil
 		}
 		if name := identifier(d.strings[sym.name:]); name != nil {
-			found = append(found, function{name, sym.value})
+			found = append(found, function{name, sym.value, index})
 		} else {
 			first, last = min(first, sym.value), max(last, sym.value)
 		}
@@ -126,7 +173,7 @@ func (d *dynamic) cFunctions(each func(name []byte) error) error {
 	})
 	for _, f := range found {
 		if err == nil && (f.value < first || f.value > last) {
-			err = each(f.name)
+			err = each(f.name, f.symbol)
 		}
 	}
 	return err

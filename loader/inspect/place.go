@@ -195,13 +195,13 @@ func compareSymbolVersions(a, b string) int {
 // cFunctions looks for C code of the same names, such as another version of the
 // same library. An isolated build keeps its own.
 func cFunctions(p *pair) []Misfit {
-	if len(p.driver.CFunctions) == 0 || p.driver.Isolation != nil {
+	if len(p.driver.CImports) == 0 || p.driver.Isolation != nil {
 		return nil
 	}
 	var out []Misfit
 	add := func(where string, has func(name string) bool) {
 		var both []string
-		for _, name := range p.driver.CFunctions {
+		for _, name := range p.driver.CImports {
 			if has(name) {
 				both = append(both, name)
 			}

@@ -221,6 +221,29 @@ func TestSameCFunctions(t *testing.T) {
 	assert.Empty(t, FitIn(&isolated, host.facts(t), at), "an isolated build keeps its functions")
 }
 
+// A file that keeps its functions to itself may have those that are loaded, and
+// still gives them to others.
+func TestSymbolicFunctions(t *testing.T) {
+	needGCC(t)
+	host := build(t, caller)
+	first := build(t, calling("example.com/first", "int answer(void) { return 1; }"))
+	second := build(t, calling("example.com/second", "int answer(void) { return 2; }").linked("-Wl,-Bsymbolic-functions"))
+	third := build(t, calling("example.com/third", "int answer(void) { return 3; }"))
+	facts := second.facts(t)
+	assert.Equal(t, []string{"answer"}, facts.CFunctions)
+	assert.Empty(t, facts.CImports)
+	assert.Equal(t, []string{"answer"}, first.facts(t).CImports)
+	assert.False(t, facts.Symbolic)
+	assert.Empty(t, FitIn(facts, host.facts(t), Place{Loaded: []Loaded{{File: "first.so", Facts: first.facts(t)}}}))
+	text, _ := run(t, host, "", first, second)
+	assert.Equal(t, "1\n2", text)
+
+	m := only(t, KindCFunctions, FitIn(third.facts(t), host.facts(t), Place{Loaded: []Loaded{{File: "second.so", Facts: facts}}}))
+	assert.Equal(t, "answer in second.so", m.Host)
+	text, _ = run(t, host, "", second, third)
+	assert.Equal(t, "2\n2", text)
+}
+
 // The plugin would make itself known to a runtime of its own.
 func TestSymbolic(t *testing.T) {
 	needGCC(t)

@@ -29,6 +29,7 @@ func Read(r io.ReaderAt, size int64) (*Facts, error) {
 		Versions:   []SymbolVersion{},
 		Sanitizers: []Sanitizer{},
 		CFunctions: []string{},
+		CImports:   []string{},
 		CPackages:  []string{},
 	}
 	infoPath, hasInfo, err := img.readBuildInfo(f)

@@ -46,7 +46,7 @@ func TestReadCrafted(t *testing.T) {
 					Packages: map[string]Fingerprint{
 						"runtime": Fingerprint([]byte("fprunmai")), "example.com/dr.v2": Fingerprint([]byte("fprdriv1")),
 					},
-					Contracts: []Contract{}, Needed: []string{"libc.so.6"}, RunPath: []string{}, Versions: []SymbolVersion{}, Sanitizers: []Sanitizer{}, CFunctions: []string{}, CPackages: []string{},
+					Contracts: []Contract{}, Needed: []string{"libc.so.6"}, RunPath: []string{}, Versions: []SymbolVersion{}, Sanitizers: []Sanitizer{}, CFunctions: []string{}, CImports: []string{}, CPackages: []string{},
 				}, f)
 			})
 		}
