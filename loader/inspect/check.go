@@ -11,8 +11,8 @@ import (
 // The dynamic linker believes a file: it follows every address and index, and
 // calls what it is told to call, before a line of the file's code could say
 // otherwise. A wrong one ends the process. So all of them are followed here
-// first. What is asked of a file is what the linker needs, and what every linker
-// that makes files does: a good file is never refused.
+// first. What is asked of a file is what the dynamic linker needs, and beyond that
+// only what the linkers that make such files always do.
 
 // check goes through everything that the dynamic linker follows when it opens
 // the file.
@@ -143,8 +143,8 @@ func (d *dynamic) holds(s *section) bool {
 	return ok && off == s.off
 }
 
-// needs are tags without which the dynamic linker cannot use another one.
-var needs = []struct {
+// companions are tags without which the dynamic linker cannot use another one.
+var companions = []struct {
 	tag  elf.DynTag
 	with []elf.DynTag
 }{
@@ -157,6 +157,10 @@ var needs = []struct {
 	{elf.DT_VERDEF, []elf.DynTag{elf.DT_VERDEFNUM, elf.DT_VERSYM}},
 }
 
+// alone are companions that mean a table was lost when they are without it.
+var alone = map[elf.DynTag]bool{elf.DT_RELASZ: true, elf.DT_PLTRELSZ: true, dtRelrSize: true, elf.DT_INIT_ARRAYSZ: true,
+	elf.DT_FINI_ARRAYSZ: true, elf.DT_VERNEEDNUM: true, elf.DT_VERDEFNUM: true}
+
 // The tags of packed relocations.
 const (
 	dtRelrSize elf.DynTag = 35
@@ -164,9 +168,9 @@ const (
 	dtRelrEnt  elf.DynTag = 37
 )
 
-// tables are the sections that a tag leads to, by their type, and the tag of
-// their size.
-var tables = map[elf.SectionType]struct{ addr, size elf.DynTag }{
+// tagOf are the tags that lead to sections, by the type of these, and tell their
+// sizes.
+var tagOf = map[elf.SectionType]struct{ addr, size elf.DynTag }{
 	elf.SHT_INIT_ARRAY:  {elf.DT_INIT_ARRAY, elf.DT_INIT_ARRAYSZ},
 	elf.SHT_FINI_ARRAY:  {elf.DT_FINI_ARRAY, elf.DT_FINI_ARRAYSZ},
 	elf.SHT_GNU_HASH:    {elf.DT_GNU_HASH, 0},
@@ -182,11 +186,11 @@ const shtRelr elf.SectionType = 19
 // checkTags looks for tags that others depend on, and for tables that section
 // table and dynamic table do not both have.
 func (d *dynamic) checkTags() error {
-	for _, n := range needs {
+	for _, n := range companions {
 		_, has := d.tags[n.tag]
 		for _, other := range n.with {
 			_, with := d.tags[other]
-			if has && !with || with && !has && other != elf.DT_VERSYM && other != elf.DT_PLTREL && other != elf.DT_RELAENT && d.tags[other] != 0 {
+			if has && !with || with && !has && alone[other] && d.tags[other] != 0 {
 				return corrupt(fmt.Sprintf("%v and %v in the dynamic table, or neither", n.tag, other), "one without the other")
 			}
 		}
@@ -207,7 +211,7 @@ func (d *dynamic) checkTags() error {
 	}
 	for i := range d.sections {
 		s := &d.sections[i]
-		t, ok := tables[s.kind]
+		t, ok := tagOf[s.kind]
 		if !ok || s.flags&elf.SHF_ALLOC == 0 || s.size == 0 {
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -82,6 +83,9 @@ func libraryOfEverything(t *testing.T, flags ...string) []byte {
 
 func TestCheckTakesWhatLinkersMake(t *testing.T) {
 	needGCC(t)
+	if runtime.GOARCH != "amd64" {
+		t.Skip("the flags are those for amd64")
+	}
 	for _, flags := range [][]string{nil, {"-Wl,-z,pack-relative-relocs"}, {"-Wl,-z,now"}, {"-Wl,-z,norelro"}, {"-fuse-ld=gold"}, {"-Wl,-Bsymbolic"},
 		{"-Wl,-init=two"}, {"-O2", "-Wl,-z,noseparate-code"}, {"-mtls-dialect=gnu2"}, {"-s"}} {
 		if slices.Contains(flags, "-fuse-ld=gold") {
@@ -99,6 +103,9 @@ func TestCheckTakesWhatLinkersMake(t *testing.T) {
 // is for it.
 func TestCheckRefuses(t *testing.T) {
 	needGCC(t)
+	if runtime.GOARCH != "amd64" {
+		t.Skip("the relocations are those of amd64")
+	}
 	sound := libraryOfEverything(t, "-Wl,-z,pack-relative-relocs")
 	plain := libraryOfEverything(t)
 	const tag, bucket = 0, 8

@@ -113,6 +113,8 @@ func (d *dynamic) extent() (low, high uint64) {
 	return low, high
 }
 
+// maxAddend is how far into a variable of another file, of a size that is not
+// known, an address may lead: vtables of C++ need some bytes.
 const maxAddend = 1 << 12
 
 // relocCheck goes through the relocations of a file.
