@@ -136,6 +136,8 @@ func (d *dynamic) holds(s *section) bool {
 		return false
 	case s.flags&elf.SHF_WRITE != 0 && seg.flags&elf.PF_W == 0 || s.flags&elf.SHF_EXECINSTR != 0 && seg.flags&elf.PF_X == 0:
 		return false
+	case s.flags&elf.SHF_EXECINSTR == 0 && seg.flags&elf.PF_R == 0:
+		return false
 	case s.kind == elf.SHT_NOBITS:
 		return true
 	}

@@ -117,6 +117,7 @@ func TestCheckRefuses(t *testing.T) {
 		{"alignment", "like its offset", sound, func(l layout) { l.header(elf.PT_LOAD, 48, 3<<12) }},
 		{"unreadable", "can be read", sound, func(l layout) { l.flags(elf.PT_LOAD, elf.PF_W) }},
 		{"code without leave to run", `section ".plt"`, sound, func(l layout) { l.sectionFlags(".rodata", elf.SHF_EXECINSTR); l.sectionFlags(".plt", elf.SHF_WRITE) }},
+		{"data that can only be run", "a loaded segment with section", sound, func(l layout) { l.mapping(".eh_frame", elf.PF_X) }},
 		{"TLS outside", "thread-local segment inside", sound, func(l layout) { l.header(elf.PT_TLS, 16, 1<<30) }},
 		{"TLS without alignment", "thread-local segment inside", sound, func(l layout) { l.header(elf.PT_TLS, 48, 0) }},
 		{"TLS elsewhere", "thread-local segment with", sound, func(l layout) { l.header(elf.PT_TLS, 16, l.address(".init_array")) }},
@@ -262,6 +263,15 @@ func (l layout) program(kind elf.ProgType) []byte {
 	i := slices.IndexFunc(l.parsed.Progs, func(p *elf.Prog) bool { return p.Type == kind })
 	require.NotEqual(l.t, -1, i, kind)
 	return l.bytes[64+i*56:]
+}
+
+// mapping changes the flags of the segment that a section is loaded with.
+func (l layout) mapping(section string, flags elf.ProgFlag) {
+	addr := l.address(section)
+	i := slices.IndexFunc(l.parsed.Progs, func(p *elf.Prog) bool {
+		return p.Type == elf.PT_LOAD && addr >= p.Vaddr && addr < p.Vaddr+p.Memsz
+	})
+	binary.LittleEndian.PutUint32(l.bytes[64+i*56+4:], uint32(flags))
 }
 
 // lastLoad changes the last segment that is loaded.
