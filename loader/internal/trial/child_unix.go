@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/keyway-go/keyway/internal/procgroup"
+	"github.com/keyway-go/keyway/internal/rights"
 )
 
 // The descriptors that a child is started with.
@@ -91,7 +92,7 @@ func work(job Job) error {
 		return err
 	}
 	report := json.NewEncoder(os.NewFile(reportFD, "report"))
-	if err := gainedRights(); err != nil {
+	if err := rights.Gained(); err != nil {
 		return report.Encode(message{Doing: Leave, Fault: &Fault{Wanted: "a program that has no more rights than its starter", Found: err.Error(),
 			Remedy: "set loader.Config.Probe to false in this program, or start it otherwise"}})
 	}
