@@ -88,6 +88,7 @@ var layers = []layer{
 	{"loader/internal/trial", []string{module + "/internal/procgroup", module + "/internal/rights"}},
 	{"loader/internal/opener", nil},
 	{"loader/files", []string{module + "/loader/internal/opener"}},
+	{"loader/autoload", []string{module + "/contract", module + "/loader", module + "/loader/files", module + "/loader/inspect", module + "/internal/rights"}},
 	{"loader/probe", []string{module + "/loader", module + "/loader/files", module + "/loader/internal/trial"}},
 	{"loader", []string{module + "/contract", module + "/loader/inspect", module + "/loader/internal/opener", module + "/loader/internal/trial", module + "/internal/fsinfo", "github.com/Masterminds/semver/v3", "github.com/fsnotify/fsnotify"}},
 	{"conformance/sqlsuite", []string{module + "/contract", module + "/conformance", module + "/conformance/sqlsuite/internal/..."}},
