@@ -226,12 +226,33 @@ func TestUnusableFiles(t *testing.T) {
 	misfit := fixture.Plain("automisfit", manifest("misfit", "1.0.0", "sql", "misfitalias"), "func NewDriver() {}")
 	misfit.Args = []string{"-trimpath"}
 	install(t, fixture.Build(t, misfit), dir, "misfit.so")
+	// A plain build is not kept from registering what it is registered as.
+	registers := fixture.Plain("autoregisters", manifest("registers", "1.0.0", "sql"), `import (
+	"database/sql"
+	"database/sql/driver"
+)
+
+type drv struct{}
+
+func (drv) Name() string                                   { return "registers" }
+func (drv) Open(string) (driver.Conn, error)               { return nil, nil }
+func (drv) OpenConnector(string) (driver.Connector, error) { return nil, nil }
+
+func init() { sql.Register("registers", drv{}) }
+
+func NewDriver() interface {
+	Name() string
+	OpenConnector(string) (driver.Connector, error)
+} {
+	return drv{}
+}`)
+	install(t, fixture.Build(t, registers), dir, "registers.so")
 	codec := fixture.Plain("autocodec", manifest("codec", "1.0.0", "codec", "codecalias"), "func NewDriver() {}")
 	install(t, fixture.Build(t, codec), dir, "codec.so")
 
 	wanted := map[string]string{
 		"empty": "an empty file", "noelf": "wanted", "truncated": "wanted", "fifo": "found a FIFO", "dangling": "no such file",
-		"misfit": "-trimpath", "misfitalias": "-trimpath",
+		"misfit": "-trimpath", "misfitalias": "-trimpath", "registers": "Register called twice",
 		"renamed": "auto", "auto": "auto", "autoalias": "auto", // the manifest's
 	}
 	h := newHost(t, dir)
