@@ -8,9 +8,10 @@
 // The environment variable KEYWAY_DRIVERS lists absolute directories, separated
 // as in PATH. When the program starts, each driver that is found in them is
 // registered with database/sql: under its name, and under the aliases in its
-// manifest. Nothing of it runs then. It is loaded by the first sql.Open, which
-// returns the error if it cannot be, usually a *loader.LoadError; a query is too
-// late for that. Since sql.Open has no context, loading cannot be given up.
+// manifest. Nothing of it runs then; to read what it says takes some milliseconds.
+// It is loaded by the first sql.Open, which returns the error if it cannot be,
+// usually a *loader.LoadError; a query is too late for that. Since sql.Open has no
+// context, loading cannot be given up.
 //
 // A file that is no driver for this program is registered all the same, under
 // the name of the file, so that sql.Open says what is wrong with it. So it is in

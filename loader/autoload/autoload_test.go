@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -189,7 +190,7 @@ func TestFirstUse(t *testing.T) {
 	results := h.run(t, "drivers", "list", "twenty autoalias", "list")
 	require.Equal(t, []string{"auto", "autoalias", "taken"}, results[0])
 	require.Equal(t, []string{"auto 1.0.0 discovered 0"}, results[1])
-	require.Equal(t, strings.Split(strings.Repeat("1.0.0 ", 20), " ")[:20], results[2])
+	require.Equal(t, slices.Repeat([]string{"1.0.0"}, 20), results[2])
 	require.Equal(t, 1, strings.Count(h.log.String(), `"driver loaded"`), "%s", &h.log)
 }
 
@@ -249,6 +250,8 @@ func NewDriver() interface {
 	install(t, fixture.Build(t, registers), dir, "registers.so")
 	codec := fixture.Plain("autocodec", manifest("codec", "1.0.0", "codec", "codecalias"), "func NewDriver() {}")
 	install(t, fixture.Build(t, codec), dir, "codec.so")
+	exits := fixture.Plain("autoexits", manifest("exits", "1.0.0", "sql"), "import \"os\"\n\nfunc init() { os.Exit(3) }\n\nfunc NewDriver() {}")
+	install(t, fixture.Build(t, exits), dir, "exits.so")
 
 	wanted := map[string]string{
 		"empty": "an empty file", "noelf": "wanted", "truncated": "wanted", "fifo": "found a FIFO", "dangling": "no such file",
@@ -263,7 +266,7 @@ func NewDriver() interface {
 		args = append(args, "open "+name)
 	}
 	results := h.run(t, args...)
-	require.ElementsMatch(t, append(names, "taken"), results[0], "codec is for another contract")
+	require.ElementsMatch(t, append(names, "exits", "taken"), results[0], "codec is for another contract, exits was not run")
 	for i, name := range names {
 		said := results[i+1][0]
 		require.True(t, strings.HasPrefix(said, "LoadError "), "%s: %s", name, said)
