@@ -29,7 +29,8 @@
 // package's. A package that is initialized after this one would panic instead;
 // so this one also leaves alone the names of which a driver file says that the
 // upstream package in it registers them, if that package is part of the program.
-// Only files that drivercheck build has made say so. In others the upstream
+// (Programs without cgo only know which modules they have.) Only files that
+// drivercheck build has made say so. In others the upstream
 // package registers its name when the file is loaded; if that is the driver's, it
 // is taken by then, and the file cannot be loaded.
 //

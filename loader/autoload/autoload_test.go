@@ -332,8 +332,15 @@ func init() { sql.Register("late", Driver{}) }
 
 	program := fixture.Source{Name: "autohost", Mod: mod, Files: tree(t, "testdata/host")}
 	program.Files["upstream.go"] = "package main\n\nimport _ \"zzz.example/upstream\"\n"
-	h.program = fixture.Program(t, with(program, upstream))
+	program = with(program, upstream)
+	h.program = fixture.Program(t, program)
 	require.Equal(t, [][]string{{"late", "latealias", "taken"}, {"linked in"}, {"1.0.0"}}, h.run(t, "drivers", "query late", "query latealias"))
+
+	program.Args, program.Env = withoutPlugins.Args, withoutPlugins.Env
+	h.program = fixture.Program(t, program)
+	results := h.run(t, "drivers", "query late", "query latealias")
+	require.Equal(t, [][]string{{"late", "latealias", "taken"}, {"linked in"}}, results[:2])
+	require.Contains(t, results[2][0], "CGO_ENABLED=1")
 }
 
 func with(s fixture.Source, files map[string]string) fixture.Source {
@@ -397,13 +404,17 @@ func TestPrivileged(t *testing.T) {
 	require.Contains(t, warnings[0], "gains rights by being started")
 }
 
+// withoutPlugins is a host that is built without cgo.
+var withoutPlugins = fixture.Source{Name: "autohost", Args: []string{"-race=false"}, Env: []string{"CGO_ENABLED=0"}}
+
 // Without cgo there are no plugins; the names are there, and say so.
 func TestWithoutPlugins(t *testing.T) {
 	dir := t.TempDir()
 	install(t, auto(t, "1.0.0"), dir, "auto.so")
 	h := newHost(t, dir)
-	h.program = fixture.Program(t, fixture.Source{Name: "autohost", Files: tree(t, "testdata/host"),
-		Args: []string{"-race=false"}, Env: []string{"CGO_ENABLED=0"}})
+	program := withoutPlugins
+	program.Files = tree(t, "testdata/host")
+	h.program = fixture.Program(t, program)
 	results := h.run(t, "drivers", "open autoalias")
 	require.Equal(t, []string{"auto", "autoalias", "taken"}, results[0])
 	require.Contains(t, results[1][0], "LoadError")

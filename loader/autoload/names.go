@@ -2,7 +2,9 @@ package autoload
 
 import (
 	"os"
+	"runtime/debug"
 	"slices"
+	"strings"
 
 	"github.com/keyway-go/keyway/contract"
 	"github.com/keyway-go/keyway/loader"
@@ -86,15 +88,21 @@ func describe(path string) (m contract.Manifest, dropped []inspect.Registration)
 // where it was kept from it.
 func (d *found) registeredInProgram(name string) bool {
 	return slices.ContainsFunc(d.dropped, func(r inspect.Registration) bool {
-		if r.Name != name {
-			return false
-		}
-		program, err := inspect.Self()
-		if err != nil {
-			return false
-		}
-		_, ok := program.Packages[r.Package]
+		return r.Name == name && inProgram(r.Package)
+	})
+}
+
+// inProgram tells whether a package is part of the program. A program that
+// cannot load files does not say which packages it has; then all of a module
+// count.
+func inProgram(pkg string) bool {
+	if program, err := inspect.Self(); err == nil && len(program.Packages) > 0 {
+		_, ok := program.Packages[pkg]
 		return ok
+	}
+	info, ok := debug.ReadBuildInfo()
+	return ok && slices.ContainsFunc(info.Deps, func(m *debug.Module) bool {
+		return pkg == m.Path || strings.HasPrefix(pkg, m.Path+"/")
 	})
 }
 
