@@ -23,12 +23,11 @@ import (
 
 // pond is a driver whose queries answer with its version, and which counts.
 type pond struct {
-	version              string
-	refuses              string // a DSN
-	open, shut           atomic.Int64
-	connectorsOpen       atomic.Int64
-	closedWhileUsed      atomic.Int64
-	shutWhileConnections atomic.Int64
+	version         string
+	refuses         string // a DSN
+	open, shut      atomic.Int64
+	connectorsOpen  atomic.Int64
+	closedWhileUsed atomic.Int64
 }
 
 // make is NewDriver.

@@ -153,7 +153,7 @@ func (c *followConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver
 	if opts.ReadOnly {
 		return nil, errors.New("sql: driver does not support read-only transactions")
 	}
-	tx, err := c.Conn.Begin()
+	tx, err := beginner(c.Conn).Begin()
 	if err == nil && ctx.Err() != nil {
 		_ = tx.Rollback()
 		return nil, ctx.Err()
@@ -184,10 +184,11 @@ func queryerOf(c driver.Conn) driver.QueryerContext {
 	return nil
 }
 
-// execer and queryer are driver.Execer and driver.Queryer, which are deprecated
-// for drivers to write but not for database/sql to call.
+// These are of database/sql/driver, where they are deprecated for drivers to
+// write, but not for database/sql to call.
 type (
-	execer interface {
+	beginner interface{ Begin() (driver.Tx, error) }
+	execer   interface {
 		Exec(query string, args []driver.Value) (driver.Result, error)
 	}
 	queryer interface {
