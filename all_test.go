@@ -100,6 +100,7 @@ var layers = []layer{
 	{"drivers/mysql", []string{module + "/contract", "github.com/go-sql-driver/mysql"}},
 	{"drivers/sqlite", []string{module + "/contract", "modernc.org/sqlite/..."}},
 	{"drivers/sqlite3", []string{module + "/contract", "github.com/mattn/go-sqlite3"}},
+	{"internal/badfiles", nil},
 	{"internal/autoloadtest", []string{"..."}},
 	{"internal/doctor", []string{module + "/loader", module + "/loader/files", module + "/loader/inspect", module + "/internal/fsinfo", module + "/internal/procgroup"}},
 	{"internal/fsinfo", nil},

@@ -3,13 +3,13 @@
 package loader
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -61,11 +61,10 @@ type step struct {
 // the package can see.
 type outcome struct {
 	LoadError
-	Text   string   // Error()
-	Is     []string // the sentinels and types that errors.Is and As find
-	Other  string   // an error that is no *LoadError
-	Answer string   // of the driver, if it was loaded
-	Mapped string   // the inode that is mapped for the driver file
+	Text   string // Error()
+	Other  string // an error that is no *LoadError
+	Answer string // of the driver, if it was loaded
+	Mapped string // the inode that is mapped for the driver file
 	Took   time.Duration
 }
 
@@ -139,7 +138,7 @@ func (s step) run() (o outcome) {
 	var le *LoadError
 	switch {
 	case errors.As(err, &le):
-		o.LoadError, o.Text, o.Is = *le, err.Error(), whatItIs(err)
+		o.LoadError, o.Text = *le, err.Error()
 		o.LoadError.Err = nil // an error does not survive JSON
 	case err != nil:
 		o.Other = err.Error()
@@ -192,19 +191,6 @@ func answer(l *SQL, d *Driver[contract.Driver]) (string, error) {
 	defer db.Close()
 	var version string
 	return version, db.QueryRow("version").Scan(&version)
-}
-
-func whatItIs(err error) []string {
-	var is []string
-	for name, sentinel := range map[string]error{"not-exist": fs.ErrNotExist, "permission": fs.ErrPermission} {
-		if errors.Is(err, sentinel) {
-			is = append(is, name)
-		}
-	}
-	if p, ok := errors.AsType[*PanicError](err); ok && len(p.Stack) > 0 {
-		is = append(is, "panic")
-	}
-	return is
 }
 
 // good returns a driver file called good, version 1.2.0, that answers.
@@ -265,4 +251,24 @@ func sumOf(t testing.TB, file string) string {
 	require.NoError(t, err)
 	h := sha256.Sum256(text)
 	return hex.EncodeToString(h[:])
+}
+
+// patch changes the bytes of a file without moving any.
+type patch func(t *testing.T, content []byte) []byte
+
+func patched(t *testing.T, file string, patches ...patch) string {
+	content, err := os.ReadFile(file)
+	require.NoError(t, err)
+	for _, p := range patches {
+		content = p(t, content)
+	}
+	return write(t, "patched.so", content)
+}
+
+func replace(old, new string) patch {
+	return func(t *testing.T, content []byte) []byte {
+		require.Len(t, new, len(old))
+		require.Contains(t, string(content), old)
+		return bytes.ReplaceAll(content, []byte(old), []byte(new))
+	}
 }

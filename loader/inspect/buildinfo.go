@@ -38,7 +38,7 @@ func (img *image) readBuildInfo(f *Facts) (path string, ok bool, err error) {
 		return "", false, err
 	}
 	if len(raw) < infoHeader || !bytes.HasPrefix(raw, []byte(infoMagic)) {
-		return "", false, corrupt("build information with its mark", fmt.Sprintf("% x", raw[:min(len(raw), 16)]))
+		return "", false, corrupt("build information with its mark", fmt.Sprintf("%d bytes: % x", len(raw), raw[:min(len(raw), 16)]))
 	}
 	if raw[15]&infoInline == 0 {
 		return "", false, &FormatError{Kind: TooOld, Wanted: "a binary of Go 1.18 or newer",

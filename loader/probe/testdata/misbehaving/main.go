@@ -20,10 +20,21 @@ import (
 
 var DriverManifest = `{"name":"misbehaving","version":"1.0.0","contract":{"name":"sql","version":"^1.0"}}`
 
+// told is what the driver does if MISBEHAVE says nothing. The corpus of bad files
+// has a file for each word, with other bytes here.
+var told = "nothing but what the environment says"
+
+func misbehaviour() string {
+	if m := os.Getenv("MISBEHAVE"); m != "" {
+		return m
+	}
+	return strings.TrimSpace(told)
+}
+
 type drv struct{}
 
 func (drv) Name() string {
-	switch os.Getenv("MISBEHAVE") {
+	switch misbehaviour() {
 	case "Name differs":
 		return "imposter"
 	case "Name panics":
@@ -38,7 +49,7 @@ func NewDriver() interface {
 	Name() string
 	OpenConnector(string) (driver.Connector, error)
 } {
-	switch os.Getenv("MISBEHAVE") {
+	switch misbehaviour() {
 	case "NewDriver panics":
 		panic("no driver")
 	case "NewDriver is nil":
@@ -72,11 +83,13 @@ func init() {
 	if _, ok := os.LookupEnv("KEYWAY_PROBE_CHILD"); ok {
 		panic("what this starts would be a child, too")
 	}
-	switch os.Getenv("MISBEHAVE") {
+	switch misbehaviour() {
 	case "panic":
 		panic("in\x1b[2Jinit")
 	case "panic much":
 		panic("much" + strings.Repeat("\x01", 1<<20))
+	case "Goexit":
+		runtime.Goexit()
 	case "exit 0":
 		os.Exit(0)
 	case "exit 3":
@@ -93,6 +106,8 @@ func init() {
 		C.crash()
 	case "SIGSEGV":
 		raise(syscall.SIGSEGV)
+	case "SIGABRT":
+		raise(syscall.SIGABRT)
 	case "SIGKILL":
 		raise(syscall.SIGKILL)
 	case "SIGTERM":
