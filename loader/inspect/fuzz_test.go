@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/keyway-go/keyway/internal/badfiles"
 )
 
 // checkSound asserts what holds of every input: facts or a *FormatError, never
@@ -60,7 +62,8 @@ func checkSound(t *testing.T, file []byte) {
 	}
 }
 
-// FuzzRead starts from files laid out by hand, small enough to mutate.
+// FuzzRead starts from files laid out by hand, small enough to mutate, and from
+// all that is bad about them.
 func FuzzRead(f *testing.F) {
 	for _, machine := range []elf.Machine{elf.EM_X86_64, elf.EM_AARCH64} {
 		for _, reloc := range []string{"relative", "symbol", "inplace", "interface"} {
@@ -68,6 +71,18 @@ func FuzzRead(f *testing.F) {
 			c.machine, c.reloc = machine, reloc
 			f.Add(c.bytes())
 		}
+		c := newCraft()
+		c.machine = machine
+		all := badfiles.Of(c.bytes())
+		if len(all) < 200 {
+			f.Fatalf("the corpus has only %d files", len(all))
+		}
+		for _, d := range all {
+			f.Add(d.Apply(c.bytes()))
+		}
+	}
+	for _, d := range badfiles.Foreign() {
+		f.Add(d.Apply(nil))
 	}
 	c := newCraft()
 	c.mode = "c-shared"
@@ -79,6 +94,27 @@ func FuzzRead(f *testing.F) {
 	f.Add(c.bytes())
 	f.Add([]byte(elf.ELFMAG))
 	f.Fuzz(checkSound)
+}
+
+// damages calls each with the few bytes that a damage puts over a good file, for
+// those damages that are such.
+func damages(good []byte, each func(off uint64, patch []byte)) {
+	for _, d := range badfiles.Of(good) {
+		bad := d.Apply(good)
+		if len(bad) != len(good) {
+			continue
+		}
+		first, last := 0, len(good)
+		for first < last && bad[first] == good[first] {
+			first++
+		}
+		for last > first && bad[last-1] == good[last-1] {
+			last--
+		}
+		if last-first <= 64 {
+			each(uint64(first), bad[first:last])
+		}
+	}
 }
 
 // FuzzPatch puts a few bytes over a table of a real plugin, chosen by number,
@@ -98,6 +134,13 @@ func FuzzPatch(f *testing.F) {
 		s := parsed.Section(name)
 		regions = append(regions, region{s.Offset, s.FileSize})
 	}
+	damages(file, func(off uint64, patch []byte) {
+		for i, r := range regions {
+			if off >= r.off && off-r.off < r.size {
+				f.Add(uint8(i), uint32(off-r.off), patch)
+			}
+		}
+	})
 	work := make([]byte, len(file))
 	for i := range regions {
 		f.Add(uint8(i), uint32(0), []byte{0xff, 0, 0, 1, 0x80, 7, 0, 0})
@@ -139,6 +182,7 @@ func FuzzLibrary(f *testing.F) {
 		f.Add(uint32(s.Offset+8), []byte{1, 0, 0, 0, 0, 0, 0, 0, 4})
 		f.Add(uint32(s.Offset+16), []byte{0, 0, 0, 0})
 	}
+	damages(file, func(off uint64, patch []byte) { f.Add(uint32(off), patch) })
 	f.Fuzz(func(t *testing.T, off uint32, patch []byte) {
 		work := slices.Clone(file)
 		copy(work[int(off)%len(work):], patch)
