@@ -1,6 +1,9 @@
 package conformance
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -38,4 +41,36 @@ func TestExpandDSN(t *testing.T) {
 			assert.NotContains(t, err.Error(), "s3cret")
 		}
 	}
+}
+
+// Whatever is accepted says of every waiver all that is wanted, and no DSN makes
+// an error with a part of it.
+func FuzzConfig(f *testing.F) {
+	file := filepath.Join(f.TempDir(), "conformance.json")
+	for _, text := range []string{
+		`{"dsn":"file:{{tempdir}}/x?{{env:HOME}}","waivers":[{"check":"tx/*","reason":"r","url":"https://example.com"}],"suite":{"dialect":"x"}}`,
+		`{"waivers":[{"check":"tx/[","reason":"r","url":"u"}]}`, `{"waivers":[{}]}`, `{"dns":"x"}`, `{} {}`, `[]`, `{"dsn":"{{env:"}`,
+		strings.Repeat(`[`, 11_000),
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		assert.NoError(t, os.WriteFile(file, text, 0o600))
+		c, err := ReadConfig(file)
+		if err != nil {
+			assert.Contains(t, err.Error(), file)
+			return
+		}
+		for _, w := range c.Waivers {
+			assert.NotEmpty(t, w.Check)
+			assert.NotEmpty(t, w.Reason)
+			assert.NotEmpty(t, w.URL)
+			Matches(w.Check, "tx/read-only")
+		}
+		if dsn, err := expandDSN(c.DSN, "/tmp"); err != nil {
+			assert.Empty(t, dsn)
+		} else if !strings.Contains(os.Getenv("HOME"), "{{") {
+			assert.NotContains(t, strings.ReplaceAll(dsn, "{{env:HOME}}", ""), "{{tempdir}}")
+		}
+	})
 }

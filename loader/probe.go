@@ -1,6 +1,7 @@
 package loader
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -144,7 +145,7 @@ func judge(r *trial.Result, limit time.Duration) *trial.Fault {
 	case r.TimedOut:
 		return behaviour("a process that can exit", ended, unended(r))
 	case r.Fault != nil:
-		return r.Fault
+		return reported(r.Fault)
 	case r.ExitCode != 0:
 		return behaviour("an exit with status 0", ended, reportIt)
 	case r.Stdout.Total() > 0:
@@ -152,6 +153,17 @@ func judge(r *trial.Result, limit time.Duration) *trial.Fault {
 			fmt.Sprintf("%d bytes: %.200q", r.Stdout.Total(), r.Stdout.String()), reportIt)
 	}
 	return nil
+}
+
+// reported makes a fault like any other of one that a child reports: a file can
+// write there, too.
+func reported(f *trial.Fault) *trial.Fault {
+	const most = 4 << 10
+	whole := *f
+	whole.Wanted = cmp.Or(cut(f.Wanted, most), "a driver file that loads")
+	whole.Found = cmp.Or(cut(f.Found, most), "a fault that is not named")
+	whole.Remedy = cmp.Or(cut(f.Remedy, most), reportIt)
+	return &whole
 }
 
 // byOthers tells whether a child was ended by a signal with which people, service
