@@ -126,7 +126,7 @@ func byGo(t *testing.T) []bad {
 		inspected(build("Go, no plugin", "compiled package", library, "-buildmode=default"), "an archive"),
 		fit(build("Go, no plugin", "program", module("program"), "-buildmode=exe"), "plugin", "exe", ""),
 		fit(build("Go, no plugin", "program linked by gcc", module("program"), "-buildmode=exe", "-ldflags=-linkmode=external"), "plugin", "exe", ""),
-		fit(build("Go, no plugin", "pie", module("program"), "-buildmode=pie"), "plugin", "pie", ""),
+		fit(build("Go, no plugin", "pie", module("program"), "-buildmode=pie", "-race=false"), "plugin", "pie", ""),
 		fit(cross("linux", "386"), "amd64", "386", ""),
 		fit(cross("linux", "arm64"), "amd64", "arm64", ""),
 		fit(cross("linux", "s390x"), "amd64", "s390x", ""), // big-endian

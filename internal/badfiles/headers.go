@@ -91,7 +91,7 @@ func headers(l *layout) []Damage {
 	g := group{family: "ELF header"}
 	g.puts(
 		edit{"class 0", "class 0", elf.EI_CLASS, 1, 0, false},
-		edit{"32 bit", "of 50 bytes", elf.EI_CLASS, 1, 1, false},
+		edit{"32 bit", " bytes", elf.EI_CLASS, 1, 1, false},
 		edit{"class 3", "class 3", elf.EI_CLASS, 1, 3, false},
 		edit{"byte order 0", "byte order 0", elf.EI_DATA, 1, 0, false},
 		edit{"big-endian", "ELF file of type", elf.EI_DATA, 1, 2, false},
