@@ -69,12 +69,13 @@ const (
 // take locks the copy at a path for use. It is compared with the admitted
 // bytes, not trusted: this costs less than hashing it.
 func take(path string, content []byte) (*os.File, copyState) {
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil, copyAbsent
-	}
 	f, err := openForReading(path, false)
-	if err != nil {
-		return nil, copyBad // or gone; writing tells
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		// And not bad: prune would take what replaces it for what it has locked.
+		return nil, copyAbsent
+	case err != nil:
+		return nil, copyBad
 	}
 	if !lockShared(f) {
 		f.Close()
