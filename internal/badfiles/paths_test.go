@@ -34,10 +34,8 @@ func paths(t *testing.T) []bad {
 	t.Cleanup(func() { socket.Close() })
 	changing := func(how string) step {
 		s := at(how)
-		f, err := os.Create(s.File)
-		require.NoError(t, err)
-		require.NoError(t, f.Truncate(64<<20)) // takes some time to read, and no room on the disk
-		require.NoError(t, f.Close())
+		require.NoError(t, os.WriteFile(s.File, read(t, file), 0o644))
+		require.NoError(t, os.Truncate(s.File, 64<<20)) // takes some time to read, and no room on the disk
 		s.While = how
 		return s
 	}
