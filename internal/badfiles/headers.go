@@ -160,10 +160,8 @@ func segments(l *layout) []Damage {
 		switch {
 		case s.flags&elf.PF_X != 0:
 			g.put(name+"of code that cannot run", "", s.at+4, 4, uint64(elf.PF_R))
-			g.onOpening(1)
 		case s.flags&elf.PF_W != 0:
 			g.put(name+"of data that cannot be written", "", s.at+4, 4, uint64(elf.PF_R))
-			g.onOpening(1)
 		}
 	}
 	g.otherSegments(l)
@@ -185,6 +183,5 @@ func (g *group) otherSegments(l *layout) {
 	}
 	if s, ok := l.segmentOf(elf.PT_GNU_RELRO); ok {
 		g.put("read-only data elsewhere", "", s.at+16, 8, outside)
-		g.onOpening(1)
 	}
 }

@@ -169,7 +169,6 @@ func symbols(l *layout) []Damage {
 	if at, ok := l.symbol(newDriver); ok {
 		g.put("NewDriver that is not there", "none", at+6, 2, 0)
 		g.put("NewDriver outside", "", at+8, 8, outside)
-		g.onOpening(1)
 	}
 	return g.all
 }
@@ -184,10 +183,10 @@ func relocations(l *layout) []Damage {
 			name += " of " + s.name + " "
 			g.put(name+"that writes outside", "", at, 8, outside)
 			g.put(name+"that writes far below", "", at, 8, ^uint64(0)-1<<46)
+			g.put(name+"that writes slightly below", "", at, 8, ^uint64(0)-1<<16)
 			g.put(name+"that writes into code", "", at, 8, 8)
 			g.put(name+"of an unknown type", "", at+8, 4, 0xff)
 			g.put(name+"of a symbol that is not there", "", at+8, 8, l.absolute()|0x7fffffff<<32)
-			g.onOpening(5)
 		}
 	}
 	return g.all
