@@ -1,5 +1,6 @@
-// Package bench holds benchmarks that need more than the module they measure:
-// a driver that is linked in beside the same driver in a file.
+// Package bench measures what it costs to have a driver through Keyway: beside
+// the same driver linked in, opened with package plugin by hand, and behind
+// hashicorp/go-plugin.
 //
-//	go test -bench . ./bench
+//	go test -bench .     # every benchmark, for a moment each
 package bench
