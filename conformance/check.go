@@ -79,6 +79,12 @@ type Suite[D any] struct {
 	// CheckOptions returns an error for options that the suite does not
 	// understand. nil accepts only the absence of options.
 	CheckOptions func(json.RawMessage) error
+	// Adapt, if not nil, takes the NewDriver of a file that was loaded, and
+	// returns what checks get in its place, as Subject.New. It is for a host
+	// that puts something of its own between itself and its drivers, to see
+	// whether they conform through it as well. It is called in the process of
+	// each check.
+	Adapt func(newDriver func() D) func() D
 }
 
 var idPattern = regexp.MustCompile(`^[a-z0-9-]+/[a-z0-9-]+$`)

@@ -199,6 +199,20 @@ func TestDSNFromTheEnvironment(t *testing.T) {
 	}
 }
 
+func TestAdapt(t *testing.T) {
+	o := options(goodWidget(t), "do/nothing", "do/noise")
+	t.Setenv("WIDGET_ADAPT", "1")
+	for _, o.InProcess = range []bool{false, true} {
+		r, err := conformance.Run(t.Context(), suite(), o)
+		require.NoError(t, err)
+		got := statuses(r)
+		assert.Equal(t, conformance.Pass, got["file/loads"])
+		assert.Equal(t, conformance.Pass, got["do/noise"])
+		assert.Equal(t, conformance.Fail, got["do/nothing"], "in process: %v", o.InProcess)
+		assert.Equal(t, "widget was adapted", result(t, r, "do/nothing").Message)
+	}
+}
+
 func TestSelectionAndWaivers(t *testing.T) {
 	file := goodWidget(t)
 	good := func(check string) conformance.Waiver {

@@ -44,7 +44,7 @@ func suite() *conformance.Suite[widget] {
 		do("do/child", "child"),
 		do("do/noise", "noise"),
 	}
-	return &conformance.Suite[widget]{Contract: widgets, Checks: append(checks,
+	return &conformance.Suite[widget]{Contract: widgets, Adapt: adapt(), Checks: append(checks,
 		conformance.Check[widget]{ID: "t/unsupported", Level: conformance.May, Rule: "Unsupported.", Source: "this test", Gate: "Doer",
 			Run: func(t *conformance.T, s *conformance.Subject[widget]) { t.Unsupported("no %s", "Doer") }},
 		conformance.Check[widget]{ID: "t/setup", Level: conformance.May, Rule: "Setup.", Source: "this test",
@@ -63,6 +63,27 @@ func suite() *conformance.Suite[widget] {
 				}
 			}},
 	)}
+}
+
+// adapted is a widget that fails where a good one does nothing.
+type adapted struct{ widget }
+
+func (a adapted) Do(what string) error {
+	if what == "nothing" {
+		return fmt.Errorf("%s was adapted", a.Name())
+	}
+	return a.widget.Do(what)
+}
+
+// adapt returns the suite's Adapt if the environment asks for it, also that of a
+// worker.
+func adapt() func(func() widget) func() widget {
+	if os.Getenv("WIDGET_ADAPT") == "" {
+		return nil
+	}
+	return func(newDriver func() widget) func() widget {
+		return func() widget { return adapted{newDriver()} }
+	}
 }
 
 func TestMain(m *testing.M) {

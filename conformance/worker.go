@@ -99,7 +99,11 @@ func (s *Suite[D]) load(ctx context.Context, file, cacheDir string) (*Subject[D]
 	if err != nil {
 		return nil, err
 	}
-	return &Subject[D]{New: d.New, Manifest: d.Manifest, File: d.File, Facts: d.Facts}, nil
+	newDriver := d.New
+	if s.Adapt != nil {
+		newDriver = s.Adapt(newDriver)
+	}
+	return &Subject[D]{New: newDriver, Manifest: d.Manifest, File: d.File, Facts: d.Facts}, nil
 }
 
 // loadOutcome says why the file did not load, a line each.
