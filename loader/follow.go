@@ -132,7 +132,10 @@ type lane struct {
 	connector driver.Connector
 	drained   chan struct{} // closed when it was retired and nothing is left
 
-	retired atomic.Bool // written under mu
+	retired   atomic.Bool  // written under mu, after the next two
+	pool      *sql.DB      // whose connections they are, or nil
+	retiredAt time.Time    // when it was retired
+	refused   atomic.Int64 // uses of connections since
 
 	mu         sync.Mutex // protects following fields
 	conns      map[*followConn]struct{}
@@ -239,23 +242,26 @@ func (l *lane) enter() bool {
 // meanwhile; a connection is closed then.
 func (l *lane) connected(c driver.Conn, err error) (driver.Conn, bool) {
 	l.mu.Lock()
-	l.connecting--
-	if l.retired.Load() {
-		l.mu.Unlock()
-		if err == nil {
-			_ = c.Close()
+	if !l.retired.Load() {
+		defer l.mu.Unlock()
+		l.connecting--
+		if err != nil || c == nil { // as database/sql would get it
+			return nil, true
 		}
-		l.endIfDrained()
-		return nil, false
+		wrapped, following := wrapConn(l, c)
+		l.conns[following] = struct{}{}
+		l.inst.of.use.connections.Add(1)
+		return wrapped, true
 	}
-	defer l.mu.Unlock()
-	if err != nil || c == nil { // as database/sql would get it
-		return nil, true
+	l.mu.Unlock()
+	if err == nil && c != nil {
+		_ = c.Close()
 	}
-	wrapped, following := wrapConn(l, c)
-	l.conns[following] = struct{}{}
-	l.inst.of.use.connections.Add(1)
-	return wrapped, true
+	l.mu.Lock()
+	l.connecting-- // not before, or the driver could be shut down meanwhile
+	l.mu.Unlock()
+	l.endIfDrained()
+	return nil, false
 }
 
 // forget takes a connection off that was closed.
@@ -272,11 +278,13 @@ func (l *lane) forget(c *followConn) {
 // or next looked at.
 func (l *lane) retire(db *sql.DB) {
 	l.mu.Lock()
-	already := l.retired.Swap(true)
-	l.mu.Unlock()
-	if already {
+	if l.retired.Load() {
+		l.mu.Unlock()
 		return
 	}
+	l.pool, l.retiredAt = db, time.Now()
+	l.retired.Store(true)
+	l.mu.Unlock()
 	l.all.mu.Lock()
 	l.all.leaving[l] = true
 	l.all.mu.Unlock()

@@ -16,7 +16,7 @@ import (
 //
 // The pool calls IsValid when a connection is given back, and ResetSession
 // before it is used again; driver.ErrBadConn of the latter makes it take another
-// one before the caller notices.
+// one before the caller notices, unless connections are scarce.
 type followConn struct {
 	driver.Conn
 	lane *lane
@@ -103,7 +103,8 @@ func (c *followConn) ResetSession(ctx context.Context) error {
 		return nil
 	}
 	c.idle.Store(false)
-	if c.lane.retired.Load() {
+	if c.lane.retired.Load() && !c.lane.scarce() {
+		c.lane.refused.Add(1)
 		return driver.ErrBadConn
 	}
 	if c.resetter != nil {

@@ -35,9 +35,11 @@ func New(cfg Config) (*SQL, error) {
 // [Loader.Refresh], [Loader.Watch], [Loader.Pin], [Loader.Rollback] or a load of
 // a higher version, new connections are made with the new version; connections
 // of the old one that are idle are closed, and those in use are closed when they
-// are given back: after the statement, the rows, or the transaction. So each
-// DB must be able to use the new version: one that refuses its DSN does not
-// become current.
+// are given back: after the statement, the rows, or the transaction. A DB with a
+// limit (SetMaxOpenConns) that has made callers wait may use a connection of the
+// old version once more, since database/sql would sooner fail than look for
+// another one for ever. Each DB must be able to use the new version: one that
+// refuses its DSN does not become current.
 //
 // What sql.Conn.Raw gives is a wrapper around the driver's connection, with a
 // method Unwrap() driver.Conn that returns it. Statements, rows, transactions
@@ -59,7 +61,8 @@ func (s *SQL) OpenDB(ctx context.Context, name, dsn string) (*sql.DB, error) {
 // Connector is [SQL.OpenDB] for what stands between driver and sql.OpenDB, such
 // as tracing. The connector must be closed, which a *sql.DB does: it is an
 // io.Closer. Idle connections of an old version are closed when the pool next
-// looks at them, since only it can do that.
+// looks at them, since only it can do that; within a moment after an update one
+// can serve once more.
 func (s *SQL) Connector(ctx context.Context, name, dsn string) (driver.Connector, error) {
 	f := s.following(name, dsn)
 	if err := s.join(ctx, f); err != nil {

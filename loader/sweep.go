@@ -82,3 +82,20 @@ func (l *lane) hasIdle() bool {
 	}
 	return false
 }
+
+// handover is how long after a lane was retired a connection can be on its way
+// from one caller to the next, with plenty to spare.
+const handover = 100 * time.Millisecond
+
+// scarce tells whether a retired lane's connection must do once more. A pool
+// that makes callers wait hands connections from one to the next, and the third
+// time that database/sql gets a bad one it returns driver.ErrBadConn to the
+// caller. That can only happen to those who waited, and who were refused twice
+// before.
+func (l *lane) scarce() bool {
+	if l.pool == nil { // how full it is, is not known
+		return l.refused.Load() >= 2 && time.Since(l.retiredAt) < handover
+	}
+	s := l.pool.Stats()
+	return s.MaxOpenConnections > 0 && s.WaitCount > 0
+}
