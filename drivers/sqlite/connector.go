@@ -46,6 +46,7 @@ func (c *connector) hold() error {
 	if c.closed {
 		return errClosed
 	}
+	ownLocks()
 	if c.target.anchor == "" || c.anchor != nil {
 		return nil
 	}

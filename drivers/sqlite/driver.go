@@ -93,6 +93,7 @@ func (d *sqliteDriver) Open(dsn string) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	ownLocks()
 	return d.upstream.Open(t.dsn)
 }
 
