@@ -151,7 +151,7 @@ func (r *registry[D]) switchTo(d *Driver[D]) error {
 				drop()
 			}
 			r.mu.Lock()
-			l.refused[d] = err
+			l.refused[d] = registerFault(d, err)
 			r.mu.Unlock()
 			return err
 		}

@@ -1,0 +1,96 @@
+package hotupdate
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/keyway-go/keyway/conformance"
+	"github.com/keyway-go/keyway/contract"
+	"github.com/keyway-go/keyway/internal/dbserver"
+	"github.com/keyway-go/keyway/internal/fixture"
+	"github.com/keyway-go/keyway/loader"
+)
+
+// followed is a driver whose connectors are those of a loader, which follow its
+// current version. What is optional of a driver is the driver's own.
+type followed struct {
+	contract.Driver
+	contract.Classifier
+	dialect
+	contract.DSNRedactor
+	drivers *loader.SQL
+	version string
+}
+
+// dialect is a name that does not hide the method.
+type dialect = contract.Dialect
+
+func (f *followed) OpenConnector(dsn string) (driver.Connector, error) {
+	return f.drivers.Connector(context.Background(), f.Name(), dsn)
+}
+
+var adaptations atomic.Int64
+
+// throughLoader puts a loader between the checks and a driver: each driver that
+// they make is a version of its own of a driver in the program.
+func throughLoader(newDriver func() contract.Driver) func() contract.Driver {
+	return func() contract.Driver {
+		d := newDriver()
+		f := &followed{Driver: d, Classifier: d.(contract.Classifier), dialect: d.(contract.Dialect), DSNRedactor: d.(contract.DSNRedactor)}
+		if _, more := d.(contract.Shutdowner); more {
+			panic("the driver has an optional interface that followed hides")
+		}
+		if _, more := d.(contract.LoggerSetter); more {
+			panic("the driver has an optional interface that followed hides")
+		}
+		f.version = fmt.Sprintf("1.%d.0", adaptations.Add(1))
+		manifest := fmt.Sprintf(`{"name":%q,"version":%q,"contract":{"name":"sql","version":"^1.0"}}`, d.Name(), f.version)
+		err := loader.Register(d.Name(), func() contract.Driver { return d }, manifest)
+		if err == nil {
+			f.drivers, err = loader.New(loader.Config{Versions: map[string]string{d.Name(): "=" + f.version}})
+		}
+		if err != nil {
+			panic(err)
+		}
+		return f
+	}
+}
+
+// TestTransparent holds drivers to the suite as they are, and through the
+// connections that follow the current version: each check must end in the same
+// way.
+func TestTransparent(t *testing.T) {
+	for name, dsn := range map[string]string{
+		"sqlite":   "file:{{tempdir}}/test.db",
+		"postgres": "{{env:KEYWAY_HOTUPDATE_DSN}}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := conformance.Options{File: fixture.FirstParty(t, name)}
+			if name == "postgres" {
+				t.Setenv("KEYWAY_HOTUPDATE_DSN", dbserver.Shared(t, dbserver.Postgres).DSN)
+			}
+			config, err := conformance.ReadConfig(filepath.Join("..", "..", "drivers", name, "conformance.json"))
+			require.NoError(t, err)
+			o.Config = config
+			o.Config.DSN = dsn
+			plain, err := conformance.Run(t.Context(), suite(), o)
+			require.NoError(t, err)
+			t.Setenv(adaptVar, "1")
+			through, err := conformance.Run(t.Context(), suite(), o)
+			require.NoError(t, err)
+			require.Greater(t, plain.Summary[conformance.Pass], 60)
+			require.Equal(t, len(plain.Checks), len(through.Checks))
+			for i, want := range plain.Checks {
+				got := through.Checks[i]
+				assert.Equal(t, want.Status, got.Status, "%s: %s\nthrough the loader: %s", want.ID, want.Message, got.Message)
+			}
+		})
+	}
+}
