@@ -103,9 +103,9 @@ func (l *Loader[D]) choices(ctx context.Context, name string) ([]choice[D], erro
 			return nil, err
 		}
 		// The version of name.so is in its manifest. When there is nothing to
-		// choose from, or the manifest cannot be read, the stages to come say
-		// what is wrong.
-		if c.version == "" && (len(choices) > 1 || l.drivers.pinned(name) != "") {
+		// compare it with, or the manifest cannot be read, the stages to come
+		// say what is wrong.
+		if c.version == "" && (len(choices) > 1 || l.drivers.pinned(name) != "" || l.drivers.has(name)) {
 			choices[i].version = l.peekVersion(c.file)
 		}
 	}

@@ -56,6 +56,11 @@ func (r *registry[D]) current(name string) (*Driver[D], bool) {
 	return d, ok
 }
 
+func (r *registry[D]) has(name string) bool {
+	_, ok := r.current(name)
+	return ok
+}
+
 // lineage returns what is known of a name. The caller holds mu.
 func (r *registry[D]) lineage(name string) *lineage[D] {
 	l, ok := r.names[name]

@@ -91,20 +91,20 @@ func (l *Loader[D]) concerns(path string) bool {
 func (l *Loader[D]) watchDirs(w *fsnotify.Watcher) {
 	for _, dir := range l.cfg.Dirs {
 		dir = filepath.Clean(dir)
-		for {
-			info, err := os.Stat(dir)
-			if err == nil && info.IsDir() && w.Add(dir) == nil {
+		there := false
+		for ; ; dir = filepath.Dir(dir) {
+			if !there {
+				info, err := os.Stat(dir)
+				there = err == nil && info.IsDir() && w.Add(dir) == nil
+			}
+			// A symbolic link of the kind "current -> releases/7" changes in the
+			// directory that it is in.
+			if info, err := os.Lstat(dir); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+				_ = w.Add(filepath.Dir(dir))
+			}
+			if dir == filepath.Dir(dir) {
 				break
 			}
-			parent := filepath.Dir(dir)
-			if parent == dir {
-				break
-			}
-			dir = parent
-		}
-		// A symbolic link of the kind "current -> releases/7" changes above.
-		if info, err := os.Lstat(dir); err == nil && info.Mode()&fs.ModeSymlink != 0 {
-			_ = w.Add(filepath.Dir(dir))
 		}
 	}
 }

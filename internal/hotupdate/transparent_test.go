@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -63,23 +64,24 @@ func throughLoader(newDriver func() contract.Driver) func() contract.Driver {
 	}
 }
 
+// alwaysThere are the optional interfaces of which a check sees that they are
+// there in any case. database/sql does not: what the driver lacks they answer as
+// database/sql does without it.
+var alwaysThere = []string{"NamedValueChecker", "Validator", "io.Closer"}
+
 // TestTransparent holds drivers to the suite as they are, and through the
 // connections that follow the current version: each check must end in the same
 // way.
 func TestTransparent(t *testing.T) {
-	for name, dsn := range map[string]string{
-		"sqlite":   "file:{{tempdir}}/test.db",
-		"postgres": "{{env:KEYWAY_HOTUPDATE_DSN}}",
-	} {
+	for _, name := range []string{"sqlite", "postgres"} {
 		t.Run(name, func(t *testing.T) {
-			o := conformance.Options{File: fixture.FirstParty(t, name)}
-			if name == "postgres" {
-				t.Setenv("KEYWAY_HOTUPDATE_DSN", dbserver.Shared(t, dbserver.Postgres).DSN)
-			}
 			config, err := conformance.ReadConfig(filepath.Join("..", "..", "drivers", name, "conformance.json"))
 			require.NoError(t, err)
-			o.Config = config
-			o.Config.DSN = dsn
+			if name == "postgres" {
+				t.Setenv("KEYWAY_HOTUPDATE_DSN", dbserver.Shared(t, dbserver.Postgres).DSN)
+				config.DSN = "{{env:KEYWAY_HOTUPDATE_DSN}}"
+			}
+			o := conformance.Options{File: fixture.FirstParty(t, name), Config: config}
 			plain, err := conformance.Run(t.Context(), suite(), o)
 			require.NoError(t, err)
 			t.Setenv(adaptVar, "1")
@@ -89,6 +91,9 @@ func TestTransparent(t *testing.T) {
 			require.Equal(t, len(plain.Checks), len(through.Checks))
 			for i, want := range plain.Checks {
 				got := through.Checks[i]
+				if want.Status == conformance.Unsupported && got.Status == conformance.Pass && slices.Contains(alwaysThere, want.Gate) {
+					continue
+				}
 				assert.Equal(t, want.Status, got.Status, "%s: %s\nthrough the loader: %s", want.ID, want.Message, got.Message)
 			}
 		})
