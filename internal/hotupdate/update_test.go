@@ -261,3 +261,34 @@ func register(t *testing.T, name string) string {
 	require.NoError(t, loader.Register(name, newDriver, manifest))
 	return version
 }
+
+// TestIdle updates a driver of which nobody uses the connections.
+func TestIdle(t *testing.T) {
+	versions := []string{register(t, "sqlite"), register(t, "sqlite")}
+	drivers := newLoader(t, loader.Config{})
+	u := updater{t, drivers, "sqlite"}
+	db, err := drivers.OpenDB(t.Context(), "sqlite", sqliteDSN(t))
+	require.NoError(t, err)
+	defer db.Close()
+	const many = 8
+	db.SetMaxIdleConns(many)
+	for range 2 {
+		var conns []*sql.Conn
+		for range many {
+			c, err := db.Conn(t.Context())
+			require.NoError(t, err)
+			conns = append(conns, c)
+		}
+		for _, c := range conns {
+			require.NoError(t, c.Close())
+		}
+		require.Equal(t, many, db.Stats().Idle)
+		to := versions[0]
+		if u.current() == to {
+			to = versions[1]
+		}
+		u.pin(to)
+		u.drained()
+		require.Zero(t, db.Stats().OpenConnections)
+	}
+}
