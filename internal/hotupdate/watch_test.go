@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -137,26 +138,18 @@ func TestWatch(t *testing.T) {
 		"never quiet": func(w *watched, start func()) {
 			w.put(w.dir, 0)
 			start()
-			stop := make(chan struct{})
-			stopped := make(chan error)
-			go func() {
-				for i := 0; ; i++ {
-					select {
-					case <-stop:
-						stopped <- nil
-						return
-					case <-time.After(5 * time.Millisecond):
-					}
-					if err := os.WriteFile(filepath.Join(w.dir, fmt.Sprintf("noise%d.so", i%50)), []byte("noise"), 0o600); err != nil {
-						stopped <- err
-						return
-					}
+			ctx, stop := context.WithCancel(w.t.Context())
+			var noise sync.WaitGroup
+			noise.Go(func() {
+				for i := 0; ctx.Err() == nil; i++ {
+					assert.NoError(w.t, os.WriteFile(filepath.Join(w.dir, fmt.Sprintf("noise%d.so", i%50)), []byte("noise"), 0o600))
+					time.Sleep(5 * time.Millisecond)
 				}
-			}()
+			})
+			defer noise.Wait()
+			defer stop()
 			w.put(w.dir, 1)
 			w.takesUp(1)
-			close(stop)
-			require.NoError(w.t, <-stopped)
 		},
 		"one file, replaced": func(w *watched, start func()) {
 			require.NoError(w.t, os.MkdirAll(w.dir, 0o700))
