@@ -39,7 +39,8 @@ func New(cfg Config) (*SQL, error) {
 // limit (SetMaxOpenConns) that has made callers wait may use a connection of the
 // old version once more, since database/sql would sooner fail than look for
 // another one for ever. Each DB must be able to use the new version: one that
-// refuses its DSN does not become current.
+// refuses its DSN does not become current. What a driver keeps in the process,
+// such as SQLite's databases in memory, does not go over.
 //
 // What sql.Conn.Raw gives is a wrapper around the driver's connection, with a
 // method Unwrap() driver.Conn that returns it. Statements, rows, transactions

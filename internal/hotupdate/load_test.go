@@ -28,7 +28,6 @@ type load struct {
 	ctx     context.Context
 	stop    context.CancelFunc
 	wg      sync.WaitGroup
-	started int
 	calls   atomic.Int64
 	written [4]atomic.Int64 // by the writers
 

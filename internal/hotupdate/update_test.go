@@ -292,3 +292,14 @@ func TestIdle(t *testing.T) {
 		require.Zero(t, db.Stats().OpenConnections)
 	}
 }
+
+// TestArguments gives a driver what only its own NamedValueChecker understands.
+func TestArguments(t *testing.T) {
+	register(t, "postgres")
+	db, err := newLoader(t, loader.Config{}).OpenDB(t.Context(), "postgres", postgresDSN(t))
+	require.NoError(t, err)
+	defer db.Close()
+	var found bool
+	require.NoError(t, db.QueryRowContext(t.Context(), `SELECT 2 = ANY($1::int[])`, []int32{1, 2}).Scan(&found))
+	require.True(t, found)
+}

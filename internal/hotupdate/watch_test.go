@@ -75,90 +75,93 @@ func link(t *testing.T, target, name string) {
 	require.NoError(t, os.Rename(name+".new", name))
 }
 
+// changes are ways to bring new versions, which begin with one and call start.
+var changes = map[string]func(w *watched, start func()){
+	"renamed into place": func(w *watched, start func()) {
+		w.put(w.dir, 0)
+		start()
+		w.put(w.dir, 1)
+		w.takesUp(1)
+		w.put(w.dir, 2)
+		w.takesUp(2)
+	},
+	"vanishes and returns": func(w *watched, start func()) {
+		w.put(w.dir, 0)
+		start()
+		require.NoError(w.t, os.RemoveAll(w.dir))
+		time.Sleep(300 * time.Millisecond)
+		w.put(w.dir, 1)
+		w.takesUp(1)
+		require.NoError(w.t, os.Rename(w.dir, w.dir+".away"))
+		time.Sleep(300 * time.Millisecond)
+		w.put(w.dir+".away", 2)
+		require.NoError(w.t, os.Rename(w.dir+".away", w.dir))
+		w.takesUp(2)
+	},
+	"vanishes with what is above": func(w *watched, start func()) {
+		w.dir = filepath.Join(w.base, "a", "b", "drivers")
+		w.put(w.dir, 0)
+		start()
+		require.NoError(w.t, os.RemoveAll(filepath.Join(w.base, "a")))
+		time.Sleep(300 * time.Millisecond)
+		w.put(w.dir, 1)
+		w.takesUp(1)
+		w.put(w.dir, 2)
+		w.takesUp(2)
+	},
+	"switched link": func(w *watched, start func()) {
+		first, second := filepath.Join(w.base, "1"), filepath.Join(w.base, "2")
+		w.put(first, 0)
+		w.put(second, 1)
+		link(w.t, first, w.dir)
+		start()
+		link(w.t, second, w.dir)
+		w.takesUp(1)
+		w.put(second, 2)
+		w.takesUp(2)
+	},
+	"switched link above": func(w *watched, start func()) {
+		first, second := filepath.Join(w.base, "1"), filepath.Join(w.base, "2")
+		current := filepath.Join(w.base, "current")
+		w.dir = filepath.Join(current, "drivers")
+		w.put(filepath.Join(first, "drivers"), 0)
+		w.put(filepath.Join(second, "drivers"), 1)
+		link(w.t, "1", current)
+		start()
+		link(w.t, "2", current)
+		w.takesUp(1)
+		w.put(w.dir, 2)
+		w.takesUp(2)
+	},
+	"never quiet": func(w *watched, start func()) {
+		w.put(w.dir, 0)
+		start()
+		ctx, stop := context.WithCancel(w.t.Context())
+		var noise sync.WaitGroup
+		noise.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				assert.NoError(w.t, os.WriteFile(filepath.Join(w.dir, fmt.Sprintf("noise%d.so", i%50)), []byte("noise"), 0o600))
+				time.Sleep(5 * time.Millisecond)
+			}
+		})
+		defer noise.Wait()
+		defer stop()
+		w.put(w.dir, 1)
+		w.takesUp(1)
+	},
+	"one file, replaced": func(w *watched, start func()) {
+		require.NoError(w.t, os.MkdirAll(w.dir, 0o700))
+		install(w.t, w.version(0), w.dir, "watched.so")
+		start()
+		install(w.t, w.version(1), w.dir, "watched.so")
+		w.takesUp(1)
+	},
+}
+
 // TestWatch changes directories in ways that the system tells of: it looks again
 // on its own only after an hour.
 func TestWatch(t *testing.T) {
-	for name, run := range map[string]func(w *watched, start func()){
-		"renamed into place": func(w *watched, start func()) {
-			w.put(w.dir, 0)
-			start()
-			w.put(w.dir, 1)
-			w.takesUp(1)
-			w.put(w.dir, 2)
-			w.takesUp(2)
-		},
-		"vanishes and returns": func(w *watched, start func()) {
-			w.put(w.dir, 0)
-			start()
-			require.NoError(w.t, os.RemoveAll(w.dir))
-			time.Sleep(300 * time.Millisecond)
-			w.put(w.dir, 1)
-			w.takesUp(1)
-			require.NoError(w.t, os.Rename(w.dir, w.dir+".away"))
-			time.Sleep(300 * time.Millisecond)
-			w.put(w.dir+".away", 2)
-			require.NoError(w.t, os.Rename(w.dir+".away", w.dir))
-			w.takesUp(2)
-		},
-		"vanishes with what is above": func(w *watched, start func()) {
-			w.dir = filepath.Join(w.base, "a", "b", "drivers")
-			w.put(w.dir, 0)
-			start()
-			require.NoError(w.t, os.RemoveAll(filepath.Join(w.base, "a")))
-			time.Sleep(300 * time.Millisecond)
-			w.put(w.dir, 1)
-			w.takesUp(1)
-			w.put(w.dir, 2)
-			w.takesUp(2)
-		},
-		"switched link": func(w *watched, start func()) {
-			first, second := filepath.Join(w.base, "1"), filepath.Join(w.base, "2")
-			w.put(first, 0)
-			w.put(second, 1)
-			link(w.t, first, w.dir)
-			start()
-			link(w.t, second, w.dir)
-			w.takesUp(1)
-			w.put(second, 2)
-			w.takesUp(2)
-		},
-		"switched link above": func(w *watched, start func()) {
-			first, second := filepath.Join(w.base, "1"), filepath.Join(w.base, "2")
-			current := filepath.Join(w.base, "current")
-			w.dir = filepath.Join(current, "drivers")
-			w.put(filepath.Join(first, "drivers"), 0)
-			w.put(filepath.Join(second, "drivers"), 1)
-			link(w.t, "1", current)
-			start()
-			link(w.t, "2", current)
-			w.takesUp(1)
-			w.put(w.dir, 2)
-			w.takesUp(2)
-		},
-		"never quiet": func(w *watched, start func()) {
-			w.put(w.dir, 0)
-			start()
-			ctx, stop := context.WithCancel(w.t.Context())
-			var noise sync.WaitGroup
-			noise.Go(func() {
-				for i := 0; ctx.Err() == nil; i++ {
-					assert.NoError(w.t, os.WriteFile(filepath.Join(w.dir, fmt.Sprintf("noise%d.so", i%50)), []byte("noise"), 0o600))
-					time.Sleep(5 * time.Millisecond)
-				}
-			})
-			defer noise.Wait()
-			defer stop()
-			w.put(w.dir, 1)
-			w.takesUp(1)
-		},
-		"one file, replaced": func(w *watched, start func()) {
-			require.NoError(w.t, os.MkdirAll(w.dir, 0o700))
-			install(w.t, w.version(0), w.dir, "watched.so")
-			start()
-			install(w.t, w.version(1), w.dir, "watched.so")
-			w.takesUp(1)
-		},
-	} {
+	for name, run := range changes {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWatched(t)
