@@ -92,6 +92,7 @@ var layers = []layer{
 	{"loader/probe", []string{module + "/loader", module + "/loader/files", module + "/loader/internal/trial"}},
 	{"loader", []string{module + "/contract", module + "/loader/inspect", module + "/loader/internal/opener", module + "/loader/internal/trial", module + "/internal/fsinfo", "github.com/Masterminds/semver/v3", "github.com/fsnotify/fsnotify"}},
 	{"conformance/sqlsuite", []string{module + "/contract", module + "/conformance", module + "/conformance/sqlsuite/internal/..."}},
+	{"conformance/checker", []string{module + "/conformance", module + "/internal/cli"}},
 	{"conformance/report", []string{module + "/conformance", "github.com/fatih/color"}},
 	{"conformance/conformancetest", []string{module + "/conformance", module + "/internal/gobuild", module + "/loader/inspect", module + "/loader/isolate"}},
 	{"conformance", []string{module + "/contract", module + "/loader/...", module + "/conformance", module + "/internal/procgroup"}},

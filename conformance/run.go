@@ -111,7 +111,7 @@ func newRunner[D any](s *Suite[D], o Options) (*runner[D], error) {
 	}
 	o.Limits = o.Limits.withDefaults()
 	all := s.All()
-	report := &Report{Schema: Schema, Contract: ContractInfo{s.Contract.Name(), s.Contract.Version()}, Total: len(all),
+	report := &Report{Schema: Schema, Contract: s.Info(), Total: len(all),
 		Problems: unmatchedWaivers(o.Config.Waivers, all)}
 	if report.Driver, err = describeFile(o.File); err != nil {
 		return nil, err

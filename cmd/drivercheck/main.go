@@ -3,12 +3,8 @@
 package main
 
 import (
-	"os"
-
+	"github.com/keyway-go/keyway/conformance/checker"
 	"github.com/keyway-go/keyway/conformance/sqlsuite"
-	"github.com/keyway-go/keyway/internal/cli"
 )
 
-func main() {
-	os.Exit(cli.Main(sqlsuite.Suite()))
-}
+func main() { checker.Main(sqlsuite.Suite()) }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -12,20 +13,17 @@ import (
 	"github.com/keyway-go/keyway/conformance"
 )
 
-// checkInfo is a check in checks --json.
-type checkInfo struct {
-	ID     string            `json:"id"`
-	Level  conformance.Level `json:"level"`
-	Rule   string            `json:"rule"`
-	Source string            `json:"source"`
-	Gate   string            `json:"gate,omitempty"`
+// checkOf is a check in checks --json.
+type checkOf struct {
+	conformance.CheckInfo
+	Contract string `json:"contract"`
 }
 
-func checksCommand[D any](suite *conformance.Suite[D]) *cobra.Command {
+func checksCommand(suites suites) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "checks [ID, FAMILY or PATTERN]",
-		Short: "List the checks of the contract",
+		Short: "List the checks of a contract",
 		Long: `checks lists every check with its level and its rule. With an ID, a family or a
 pattern it lists those checks in full: rule, source, and the optional interface
 without which the rule does not apply.`,
@@ -34,30 +32,22 @@ without which the rule does not apply.`,
   drivercheck checks rows/eof-exact
   drivercheck checks --json`,
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: completeChecks(suite),
+		ValidArgsFunction: completeChecks(suites),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			all := suite.All()
-			var infos []checkInfo
-			for _, c := range all {
-				if len(args) == 0 || conformance.Matches(args[0], c.ID) {
-					infos = append(infos, checkInfo{c.ID, c.Level, c.Rule, c.Source, c.Gate})
-				}
-			}
-			if len(infos) == 0 {
-				return usagef("no check matches %q\ndrivercheck checks lists them", args[0])
+			wanted := slices.DeleteFunc(suites.catalogue(), func(c conformance.CheckInfo) bool {
+				return len(args) > 0 && !conformance.Matches(args[0], c.ID)
+			})
+			if len(wanted) == 0 {
+				return usagef("no check matches %q\n%s checks lists them", args[0], cmd.Root().Name())
 			}
 			out := cmd.OutOrStdout()
 			switch {
 			case asJSON:
-				enc := json.NewEncoder(out)
-				enc.SetIndent("", "  ")
-				enc.SetEscapeHTML(false)
-				return enc.Encode(infos)
+				return encodeChecks(out, suites, wanted)
 			case len(args) == 0:
-				listChecks(out, infos)
-				fmt.Fprintf(out, "\n%d checks of contract %s %s\n", len(infos), suite.Contract.Name(), suite.Contract.Version())
+				listSuites(out, suites)
 			default:
-				explainChecks(out, infos)
+				explainChecks(out, wanted)
 			}
 			return nil
 		},
@@ -66,7 +56,34 @@ without which the rule does not apply.`,
 	return cmd
 }
 
-func listChecks(w io.Writer, infos []checkInfo) {
+// encodeChecks writes those of the suites' checks that are wanted.
+func encodeChecks(w io.Writer, suites suites, wanted []conformance.CheckInfo) error {
+	var all []checkOf
+	for _, s := range suites {
+		for _, c := range s.Catalogue() {
+			if slices.Contains(wanted, c) {
+				all = append(all, checkOf{c, s.Info().Name})
+			}
+		}
+	}
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(all)
+}
+
+func listSuites(w io.Writer, suites suites) {
+	for i, s := range suites {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		infos := s.Catalogue()
+		listChecks(w, infos)
+		fmt.Fprintf(w, "\n%d checks of contract %s %s\n", len(infos), s.Info().Name, s.Info().Version)
+	}
+}
+
+func listChecks(w io.Writer, infos []conformance.CheckInfo) {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	last := ""
 	for _, c := range infos {
@@ -81,7 +98,7 @@ func listChecks(w io.Writer, infos []checkInfo) {
 	tw.Flush()
 }
 
-func explainChecks(w io.Writer, infos []checkInfo) {
+func explainChecks(w io.Writer, infos []conformance.CheckInfo) {
 	for i, c := range infos {
 		if i > 0 {
 			fmt.Fprintln(w)

@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/keyway-go/keyway/conformance"
 	"github.com/keyway-go/keyway/conformance/report"
+	"github.com/keyway-go/keyway/contract"
 	"github.com/keyway-go/keyway/internal/gobuild"
 	"github.com/keyway-go/keyway/loader/inspect"
 	"github.com/keyway-go/keyway/loader/isolate"
@@ -61,12 +63,14 @@ func ofFile(path string, err error) error {
 
 func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
 
-// Main runs the command for a suite and returns its exit code. It must be the
+// Main runs the command for suites and returns its exit code. It must be the
 // first thing that main does: the process may be a worker of a run, or a
 // wrapper of a build.
-func Main[D any](suite *conformance.Suite[D]) int {
+func Main(suites ...conformance.AnySuite) int {
 	isolate.Tool()
-	suite.Worker()
+	for _, s := range suites {
+		s.Worker()
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	// A second signal ends the process the usual way.
@@ -75,17 +79,25 @@ func Main[D any](suite *conformance.Suite[D]) int {
 	// one: with its children ended and its files removed.
 	ctx, stopPipe := signal.NotifyContext(ctx, syscall.SIGPIPE)
 	defer stopPipe()
-	root := newRoot(suite)
-	err := root.ExecuteContext(ctx)
+	root := newRoot(programName(), suites)
+	err := checkSuites(suites)
+	if err == nil {
+		err = root.ExecuteContext(ctx)
+	}
 	return exitCode(os.Stderr, root.Name(), err)
 }
 
-func newRoot[D any](suite *conformance.Suite[D]) *cobra.Command {
+// programName is what the program is called as.
+func programName() string {
+	return strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")
+}
+
+func newRoot(name string, suites suites) *cobra.Command {
 	root := &cobra.Command{
-		Use:   "drivercheck",
+		Use:   name,
 		Short: "Build, inspect and test driver files",
 		Long: `drivercheck builds driver files (Go plugins that promise a contract), tells what
-is in them, and holds them to the contract ` + suite.Contract.Name() + `.
+is in them, and holds them to their contract: ` + suites.names() + `.
 
 Exit codes: 0 all is well, 1 it could not do its work, 2 wrong usage,
 3 it found something (a misfit, a failed check).`,
@@ -106,9 +118,24 @@ Exit codes: 0 all is well, 1 it could not do its work, 2 wrong usage,
 	}
 	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef("%w\nsee: %s --help", err, cmd.CommandPath()) })
-	root.AddCommand(newCommand(suite), testCommand(suite), buildCommand(), inspectCommand(), hostCommand(), checksCommand(suite), doctorCommand())
+	root.AddCommand(testCommand(suites), buildCommand(), inspectCommand(), hostCommand(), checksCommand(suites), doctorCommand())
+	if sql, ok := suites.of(contract.SQL.Name()); ok {
+		// There is a driver to start from for this contract only.
+		root.AddCommand(newCommand(sql.Info()))
+	}
 	markUsage(root)
+	nameInHelp(root, name)
 	return root
+}
+
+// nameInHelp writes the program's own name into what the help texts call
+// drivercheck.
+func nameInHelp(cmd *cobra.Command, name string) {
+	cmd.Long = strings.ReplaceAll(cmd.Long, "drivercheck", name)
+	cmd.Example = strings.ReplaceAll(cmd.Example, "drivercheck", name)
+	for _, sub := range cmd.Commands() {
+		nameInHelp(sub, name)
+	}
 }
 
 // markUsage makes errors about arguments usage errors, which cobra does not

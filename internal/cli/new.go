@@ -21,7 +21,7 @@ type newFlags struct {
 	dir, module, contract, keyway string
 }
 
-func newCommand[D any](suite *conformance.Suite[D]) *cobra.Command {
+func newCommand(known conformance.ContractInfo) *cobra.Command {
 	var f newFlags
 	cmd := &cobra.Command{
 		Use:   "new NAME",
@@ -45,30 +45,30 @@ empty.`,
   drivercheck new hello --contract 'sql@^1.0'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runNew(cmd, suite, args[0], f)
+			return runNew(cmd, known, args[0], f)
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&f.dir, "output", "o", "", "the `directory` to write (default: NAME)")
 	flags.StringVar(&f.module, "module", "", "the `path` of the module (default: example.com/NAME)")
-	flags.StringVar(&f.contract, "contract", defaultContract(suite), "the `contract` that the driver is for, and the versions of it that it accepts")
+	flags.StringVar(&f.contract, "contract", defaultContract(known), "the `contract` that the driver is for, and the versions of it that it accepts")
 	flags.StringVar(&f.keyway, "keyway", "", "the `directory` of a checkout of Keyway, instead of a release")
 	_ = cmd.MarkFlagDirname("output")
 	_ = cmd.MarkFlagDirname("keyway")
 	_ = cmd.RegisterFlagCompletionFunc("module", cobra.NoFileCompletions)
-	_ = cmd.RegisterFlagCompletionFunc("contract", cobra.FixedCompletions([]string{defaultContract(suite)}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("contract", cobra.FixedCompletions([]string{defaultContract(known)}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
-// defaultContract is the suite's own: "sql@^1.0".
-func defaultContract[D any](suite *conformance.Suite[D]) string {
-	parts := strings.SplitN(suite.Contract.Version(), ".", 3)
-	return suite.Contract.Name() + "@^" + parts[0] + "." + parts[1]
+// defaultContract is the one that is known: "sql@^1.0".
+func defaultContract(known conformance.ContractInfo) string {
+	parts := strings.SplitN(known.Version, ".", 3)
+	return known.Name + "@^" + parts[0] + "." + parts[1]
 }
 
-func runNew[D any](cmd *cobra.Command, suite *conformance.Suite[D], name string, f newFlags) error {
-	ref, err := parseContract(suite, f.contract)
+func runNew(cmd *cobra.Command, known conformance.ContractInfo, name string, f newFlags) error {
+	ref, err := parseContract(known, f.contract)
 	if err != nil {
 		return err
 	}
@@ -87,23 +87,22 @@ func runNew[D any](cmd *cobra.Command, suite *conformance.Suite[D], name string,
 		say(cmd.ErrOrStderr(), cmd.Root().Name(), "go mod tidy failed; the driver builds without it, its go test does not",
 			append(strings.Split(r.Untidy.Error(), "\n"), "remedy: cd "+quote(o.Dir)+" && go mod tidy")...)
 	}
-	return writeNew(cmd.OutOrStdout(), o, r)
+	return writeNew(cmd.OutOrStdout(), cmd.Root().Name(), o, r)
 }
 
 // parseContract reads "sql@^1.0", or a name alone, and checks it against the
 // contract that drivers are held to here.
-func parseContract[D any](suite *conformance.Suite[D], text string) (contract.ContractRef, error) {
+func parseContract(known conformance.ContractInfo, text string) (contract.ContractRef, error) {
 	var ref contract.ContractRef
 	var hasVersion bool
 	ref.Name, ref.Version, hasVersion = strings.Cut(text, "@")
-	known := suite.Contract
-	if ref.Name != known.Name() {
-		return ref, usagef("there is no contract %q here\nknown: %s %s", ref.Name, known.Name(), known.Version())
+	if ref.Name != known.Name {
+		return ref, usagef("there is no contract %q here\nknown: %s %s", ref.Name, known.Name, known.Version)
 	}
 	if !hasVersion {
-		_, ref.Version, _ = strings.Cut(defaultContract(suite), "@")
+		_, ref.Version, _ = strings.Cut(defaultContract(known), "@")
 	}
-	if err := loader.Accepts(ref.Version, known.Version()); err != nil {
+	if err := loader.Accepts(ref.Version, known.Version); err != nil {
 		return ref, usagef("--contract %s: %w", text, err)
 	}
 	return ref, nil
@@ -133,7 +132,7 @@ func asUsage(err error) error {
 	return err
 }
 
-func writeNew(w io.Writer, o scaffold.Options, r scaffold.Result) error {
+func writeNew(w io.Writer, program string, o scaffold.Options, r scaffold.Result) error {
 	for _, name := range r.Files {
 		fmt.Fprintf(w, "wrote  %s\n", filepath.Join(o.Dir, filepath.FromSlash(name)))
 	}
@@ -141,6 +140,6 @@ func writeNew(w io.Writer, o scaffold.Options, r scaffold.Result) error {
 		fmt.Fprintf(w, "note   go.mod takes Keyway from %s, for go test; README.md says how to change that\n", o.Keyway.Dir)
 	}
 	dir := quote(o.Dir)
-	_, err := fmt.Fprintf(w, "\nnext:\n  drivercheck build %s\n  drivercheck test %s\n", dir, dir)
+	_, err := fmt.Fprintf(w, "\nnext:\n  %s build %s\n  %[1]s test %[2]s\n", program, dir)
 	return err
 }

@@ -119,12 +119,12 @@ func completeDriver(_ *cobra.Command, args []string, _ string) ([]string, cobra.
 	return []string{"so"}, cobra.ShellCompDirectiveFilterFileExt
 }
 
-// completeChecks offers the families and the checks of a suite, with rules.
-func completeChecks[D any](suite *conformance.Suite[D]) cobra.CompletionFunc {
+// completeChecks offers the families and the checks of suites, with rules.
+func completeChecks(suites suites) cobra.CompletionFunc {
 	return func(_ *cobra.Command, _ []string, prefix string) ([]string, cobra.ShellCompDirective) {
 		var offers []string
 		seen := map[string]bool{}
-		for _, c := range suite.All() {
+		for _, c := range suites.catalogue() {
 			family, _, _ := strings.Cut(c.ID, "/")
 			if !seen[family] && strings.HasPrefix(family, prefix) {
 				seen[family] = true

@@ -15,6 +15,7 @@ import (
 
 	"github.com/keyway-go/keyway/conformance"
 	"github.com/keyway-go/keyway/conformance/report"
+	"github.com/keyway-go/keyway/contract"
 	"github.com/keyway-go/keyway/internal/gobuild"
 	"github.com/keyway-go/keyway/loader/inspect"
 )
@@ -31,13 +32,14 @@ type testFlags struct {
 	inProcess bool
 }
 
-func testCommand[D any](suite *conformance.Suite[D]) *cobra.Command {
+func testCommand(suites suites) *cobra.Command {
 	var f testFlags
 	cmd := &cobra.Command{
 		Use:   "test FILE.so or DIR",
 		Short: "Hold a driver to its contract",
 		Long: `test builds the driver if it is given a directory, inspects the file, loads it
-in child processes, runs the checks of the contract, and reports.
+in child processes, runs the checks of the contract that its manifest names, and
+reports.
 
 conformance.json beside the file or in the directory holds the DSN to test with
 and the waivers: failures that are known, each with its reason. {{tempdir}} in a
@@ -53,7 +55,7 @@ that a waiver is out of date.`,
   drivercheck test ./drivers/sqlite --json > report.json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runTest(cmd, suite, args[0], f)
+			return runTest(cmd, suites, args[0], f)
 		},
 	}
 	flags := cmd.Flags()
@@ -66,13 +68,13 @@ that a waiver is out of date.`,
 	flags.BoolVar(&f.json, "json", false, "write the report as JSON")
 	flags.BoolVar(&f.inProcess, "in-process", false, "run the checks in this process, one after the other, for a debugger")
 	_ = cmd.MarkFlagFilename("config", "json")
-	_ = cmd.RegisterFlagCompletionFunc("run", completeChecks(suite))
-	_ = cmd.RegisterFlagCompletionFunc("disable", completeChecks(suite))
+	_ = cmd.RegisterFlagCompletionFunc("run", completeChecks(suites))
+	_ = cmd.RegisterFlagCompletionFunc("disable", completeChecks(suites))
 	cmd.ValidArgsFunction = completeDriver
 	return cmd
 }
 
-func runTest[D any](cmd *cobra.Command, suite *conformance.Suite[D], arg string, f testFlags) error {
+func runTest(cmd *cobra.Command, suites suites, arg string, f testFlags) error {
 	if f.timeout <= 0 || f.parallel < 0 {
 		return usagef("wanted a --timeout above 0 and a --parallel of 0 or more, found %s and %d", f.timeout, f.parallel)
 	}
@@ -86,36 +88,41 @@ func runTest[D any](cmd *cobra.Command, suite *conformance.Suite[D], arg string,
 	}
 	o := conformance.Options{Config: cfg, Run: f.run, Disable: f.disable, Parallel: f.parallel, InProcess: f.inProcess,
 		Limits: conformance.Limits{Timeout: f.timeout}}
-	// Before a build, which can take minutes.
-	if err := suite.ValidateOptions(o); err != nil {
-		if !info.IsDir() {
-			// That the file is none matters more than what else is missing.
-			if _, unreadable := inspectFile(arg); unreadable != nil {
-				return unreadable
-			}
-		}
-		return withHint(err, cfg)
-	}
-	o.File = arg
 	s := newScreen(cmd.OutOrStdout(), cmd.ErrOrStderr(), f.json)
-	if info.IsDir() {
-		temp, err := os.MkdirTemp("", "keyway-test-")
-		if err != nil {
+	var suite conformance.AnySuite
+	choose := func(m contract.Manifest) error {
+		if suite, err = suites.forDriver(m); err != nil {
 			return err
+		}
+		return withHint(suite.ValidateOptions(o), cmd.Root().Name(), cfg)
+	}
+	if info.IsDir() {
+		temp, terr := os.MkdirTemp("", "keyway-test-")
+		if terr != nil {
+			return terr
 		}
 		defer os.RemoveAll(temp)
-		if o.File, err = buildForTest(cmd.Context(), s, arg, temp); err != nil {
-			return err
+		o.File, err = buildForTest(cmd.Context(), s, arg, temp, choose)
+	} else {
+		o.File = arg
+		if err = choose(manifestOf(arg, info, suites)); err != nil {
+			// That the file is none matters more than what else is missing.
+			if _, unreadable := inspectFile(arg); unreadable != nil {
+				err = unreadable
+			}
 		}
+	}
+	if err != nil {
+		return err
 	}
 	start := time.Now()
 	o.Progress = s.progress
-	r, err := conformance.Run(cmd.Context(), suite, o)
+	r, err := suite.Run(cmd.Context(), o)
 	s.endProgress()
 	if r == nil {
 		return err
 	}
-	if werr := s.report(r, repeatCommand(arg, f), time.Since(start)); werr != nil {
+	if werr := s.report(r, repeatCommand(cmd.Root().Name(), arg, f), time.Since(start)); werr != nil {
 		return werr
 	}
 	if err != nil {
@@ -127,8 +134,26 @@ func runTest[D any](cmd *cobra.Command, suite *conformance.Suite[D], arg string,
 	return nil
 }
 
+// manifestOf returns the manifest of a driver file. One that has none is taken
+// to be for the first contract, whose checks then say what is wrong with it.
+func manifestOf(file string, info fs.FileInfo, suites suites) contract.Manifest {
+	none := contract.Manifest{Contract: contract.ContractRef{Name: suites[0].Info().Name}}
+	if !info.Mode().IsRegular() {
+		return none
+	}
+	facts, err := inspect.ReadFile(file)
+	if err != nil {
+		return none
+	}
+	m, err := contract.ParseManifest([]byte(facts.Manifest))
+	if err != nil {
+		return none
+	}
+	return m
+}
+
 // withHint adds what to do to an error of the options.
-func withHint(err error, cfg conformance.Config) error {
+func withHint(err error, program string, cfg conformance.Config) error {
 	var usage *conformance.UsageError
 	switch {
 	case !errors.As(err, &usage):
@@ -138,7 +163,7 @@ func withHint(err error, cfg conformance.Config) error {
 	case strings.Contains(err.Error(), "environment variable"):
 		return usagef("%w\nset it, or give --dsn", err)
 	case strings.HasPrefix(err.Error(), "no check matches"):
-		return usagef("%w\ndrivercheck checks lists them", err)
+		return usagef("%w\n%s checks lists them", err, program)
 	}
 	return err
 }
@@ -166,15 +191,23 @@ func readConfig(arg string, isDir bool, f testFlags) (conformance.Config, error)
 	return cfg, nil
 }
 
-func buildForTest(ctx context.Context, s *screen, dir, temp string) (string, error) {
+// buildForTest builds the driver in a directory if its manifest is accepted,
+// since a build can take minutes.
+func buildForTest(ctx context.Context, s *screen, dir, temp string, accept func(contract.Manifest) error) (string, error) {
 	host, err := inspect.Self()
 	if err != nil {
 		return "", err
 	}
 	start := time.Now()
-	s.step("build", dir+" ...")
 	spin := newSpinner(s.err)
-	r, err := gobuild.Build(ctx, gobuild.Options{Dir: dir, Out: filepath.Join(temp, "driver.so"), Host: host, Progress: spin.show})
+	r, err := gobuild.Build(ctx, gobuild.Options{Dir: dir, Out: filepath.Join(temp, "driver.so"), Host: host, Progress: spin.show,
+		Accept: func(m contract.Manifest) error {
+			if err := accept(m); err != nil {
+				return err
+			}
+			s.step("build", dir+" ...")
+			return nil
+		}})
 	spin.end()
 	if err != nil {
 		return "", err
@@ -191,8 +224,8 @@ func buildForTest(ctx context.Context, s *screen, dir, temp string) (string, err
 }
 
 // repeatCommand is how to run one check of this run again.
-func repeatCommand(arg string, f testFlags) string {
-	args := []string{"drivercheck", "test", quote(arg)}
+func repeatCommand(program, arg string, f testFlags) string {
+	args := []string{quote(program), "test", quote(arg)}
 	if f.dsn != "" {
 		args = append(args, "--dsn", quote(f.dsn))
 	}

@@ -32,6 +32,9 @@ type Options struct {
 	Out string
 	// Host is the program that will load the driver.
 	Host *inspect.Facts
+	// Accept, if not nil, is called with the manifest before anything is
+	// compiled. Its error ends the build, and Build returns it as it is.
+	Accept func(contract.Manifest) error
 	// Progress, if not nil, is called with the import path of each package that
 	// is about to be compiled; what the go command has in its cache is not.
 	// Calls do not overlap.
@@ -72,7 +75,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Build builds a driver file. The file appears complete or not at all; when ctx
 // ends, the go command and what it started are killed. An error is an *Error,
-// or ctx.Err().
+// ctx.Err(), or that of Accept.
 //
 // The program that calls Build must call isolate.Tool first in main: the go
 // command runs it around its tools.
@@ -97,6 +100,11 @@ func Build(ctx context.Context, o Options) (Result, error) {
 	m, err := contract.ParseManifest([]byte(text))
 	if err != nil {
 		return Result{}, &Error{Wanted: "a valid manifest in " + dir, Found: err.Error(), Remedy: "correct driver.json", Err: err}
+	}
+	if o.Accept != nil {
+		if err := o.Accept(m); err != nil {
+			return Result{}, err
+		}
 	}
 	name := m.Name + "-v" + m.Version + ".so"
 	out, err := filepath.Abs(cmp.Or(o.Out, name))
