@@ -9,10 +9,12 @@
 //	curl http://127.0.0.1:8080/notes
 //	curl http://127.0.0.1:8080/drivers
 //
-// For SQLite --max-conns 1 is not a matter of taste. While a version takes over
-// from another, both are in the process, and one SQLite does not see the file
-// locks of another in its own process. With one connection they never have the
-// file open at once.
+// For a file of SQLite --max-conns 1 is not a matter of taste. While a version
+// takes over from another, both are in the process, and to one SQLite the file
+// locks of another one in its own process are none: connections of both at once
+// damage the database. With one connection they never have the file open at once.
+// Another way is the DSN's vfs=unix-dotfile, whose locks all see, but which only
+// one connection at a time can hold, and which cannot do WAL.
 package main
 
 import (

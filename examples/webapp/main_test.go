@@ -104,8 +104,11 @@ func (a *app) call(method, path, body string, into any) error {
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode >= 300 {
-		return fmt.Errorf("%s %s: %s: %s %w", method, path, resp.Status, text, err)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode >= 300 {
+		return fmt.Errorf("%s %s: %s: %s", method, path, resp.Status, text)
 	}
 	if into == nil {
 		return nil
