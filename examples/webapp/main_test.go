@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -240,7 +241,7 @@ func TestAnswers(t *testing.T) {
 	install(t, dir, "sqlite.so", read(t, fixture.SQLite(t)))
 	a := start(t, options{drivers: dir, driver: "sqlite", dsn: ":memory:"})
 	assert.ErrorContains(t, a.call("GET", "/notes/none", "", nil), "404 Not Found: there is no such note")
-	assert.ErrorContains(t, a.call("POST", "/notes", strings.Repeat("x", maxBody+1), nil), "413")
+	assert.ErrorContains(t, a.call("POST", "/notes", strings.Repeat("x", 64<<10+1), nil), "413")
 	var empty, one []note
 	assert.NoError(t, a.call("GET", "/notes", "", &empty))
 	assert.Equal(t, []note{}, empty)
@@ -251,7 +252,35 @@ func TestAnswers(t *testing.T) {
 	assert.Equal(t, "it's \"me\"", created.Body)
 	a.stop()
 	assert.NoError(t, <-a.done)
-	assert.Error(t, a.call("GET", "/healthz", "", nil))
+}
+
+// A request that has begun is answered, and then nobody listens any more.
+func TestShutdown(t *testing.T) {
+	dir := t.TempDir()
+	install(t, dir, "sqlite.so", read(t, fixture.SQLite(t)))
+	a := start(t, options{drivers: dir, driver: "sqlite", dsn: ":memory:"})
+	host := strings.TrimPrefix(a.url, "http://")
+	conn, err := net.Dial("tcp", host)
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = conn.Write([]byte("POST /notes HTTP/1.1\r\nHost: webapp\r\nContent-Length: 8\r\n\r\nbuy "))
+	require.NoError(t, err)
+	// The service has read that by the time it answers another request.
+	require.NoError(t, a.call("GET", "/healthz", "", nil))
+	a.stop()
+	require.Eventually(t, func() bool {
+		another, err := net.Dial("tcp", host)
+		if err == nil {
+			another.Close()
+		}
+		return err != nil
+	}, 10*time.Second, 5*time.Millisecond, "the service still listens")
+	_, err = conn.Write([]byte("milk"))
+	require.NoError(t, err)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	assert.Equal(t, http.StatusCreated, resp.StatusCode)
+	assert.NoError(t, <-a.done)
 }
 
 func TestStartFails(t *testing.T) {

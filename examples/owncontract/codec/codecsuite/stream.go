@@ -80,19 +80,23 @@ func damaged(t *conformance.T, s *subject) {
 // parallel compares what goroutines get with what one alone gets.
 func parallel(t *conformance.T, s *subject) {
 	d := s.New()
-	var wg sync.WaitGroup
-	for i := range 8 {
-		plain := bytes.Repeat([]byte{byte(i), 'k', 'e', 'y'}, 40_000+i)
-		alone, err := decompress(d, compress(t, d, plain, 4096))
+	var plain, alone [8][]byte
+	for i := range plain {
+		plain[i] = bytes.Repeat([]byte{byte(i), 'k', 'e', 'y'}, 40_000+i)
+		var err error
+		alone[i], err = decompress(d, compress(t, d, plain[i], 4096))
 		t.Setup(err, "read a stream")
+	}
+	var wg sync.WaitGroup
+	for i := range plain {
 		wg.Go(func() {
 			for range 8 {
-				together, err := pack(d.NewWriter, plain, 4096)
+				together, err := pack(d.NewWriter, plain[i], 4096)
 				if err == nil {
 					together, err = decompress(d, together)
 				}
-				if err != nil || !bytes.Equal(alone, together) {
-					t.Errorf("goroutine %d: %d bytes wanted, found %d and the error %v", i, len(alone), len(together), err)
+				if err != nil || !bytes.Equal(alone[i], together) {
+					t.Errorf("goroutine %d: %d bytes wanted, found %d and the error %v", i, len(alone[i]), len(together), err)
 					return
 				}
 			}

@@ -5,7 +5,6 @@ package zstd
 
 import (
 	_ "embed"
-	"fmt"
 	"io"
 
 	"github.com/klauspost/compress/zstd"
@@ -45,10 +44,8 @@ func (driver) Levels() (fastest, smallest, usual int) {
 	return int(zstd.SpeedFastest), int(zstd.SpeedBestCompression), int(zstd.SpeedDefault)
 }
 
-func (d driver) NewWriterLevel(dst io.Writer, level int) (io.WriteCloser, error) {
-	if fastest, smallest, _ := d.Levels(); level < fastest || level > smallest {
-		return nil, fmt.Errorf("zstd: level %d is not between %d and %d", level, fastest, smallest)
-	}
+// NewWriterLevel leaves it to the library to refuse a level.
+func (driver) NewWriterLevel(dst io.Writer, level int) (io.WriteCloser, error) {
 	return zstd.NewWriter(dst,
 		zstd.WithEncoderLevel(zstd.EncoderLevel(level)),
 		zstd.WithEncoderConcurrency(1),
