@@ -91,20 +91,27 @@ select n, word,
 	assert.Contains(t, stdout, `a\x1b[2J`)
 	assert.Contains(t, stdout, `c\rd`)
 
+}
+
+func TestBatchEnds(t *testing.T) {
+	dir := install(t, map[string]string{"sqlite.so": fixture.SQLite(t)})
+	run := func(text string) (int, string, string) {
+		return sqlsh(t, text, "--drivers", dir, "sqlite", ":memory:")
+	}
 	// It ends at the first error.
-	code, stdout, stderr = run("select 1 as one; select * from nowhere; select 2 as two")
+	code, stdout, stderr := run("select 1 as one; select * from nowhere; select 2 as two")
 	assert.Equal(t, 1, code)
 	assert.Contains(t, stdout, "one")
 	assert.NotContains(t, stdout, "two")
 	assert.Equal(t, "sqlsh: SQL logic error: no such table: nowhere (1) (SQLSTATE 42P01, undefined_object)\n", stderr)
 
 	// All statements share a connection.
-	code, stdout, stderr = run("begin; insert into t (n) values (3); rollback; select count(*) as n from t;")
+	code, stdout, stderr = run("create temp table t (n); begin; insert into t (n) values (3); rollback; select count(*) as n from t;")
 	assert.Equal(t, 0, code, stderr)
-	assert.Contains(t, stdout, "│ 2 │")
+	assert.Contains(t, stdout, "│ 0 │")
 	assert.Contains(t, stdout, "1 row changed")
 
-	code, stdout, stderr = run("\\timing\nselect 1;\n.quit\nselect nonsense;")
+	code, _, stderr = run("\\timing\nselect 1;\n.quit\nselect nonsense;")
 	assert.Equal(t, 0, code, stderr)
 	assert.Regexp(t, `^took [0-9.]+(µs|ms|s)\n$`, stderr)
 	code, _, stderr = run(".nonsense")

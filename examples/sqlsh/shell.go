@@ -102,20 +102,18 @@ func (s *shell) batch(ctx context.Context, text io.Reader) error {
 		if err != nil && err != io.EOF {
 			return err
 		}
-		fault := s.line(ctx, &pending, line)
-		if fault == nil && err == io.EOF {
+		last := err == io.EOF
+		err = s.line(ctx, &pending, line)
+		if err == nil && last {
 			if rest := pending.take(); rest != "" {
-				fault = s.statement(ctx, rest)
-			}
-			if fault == nil {
-				return nil
+				err = s.statement(ctx, rest)
 			}
 		}
-		if errors.Is(fault, errQuit) {
+		if errors.Is(err, errQuit) {
 			return nil
 		}
-		if fault != nil {
-			return fault
+		if err != nil || last {
+			return err
 		}
 	}
 }

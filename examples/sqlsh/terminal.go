@@ -29,13 +29,7 @@ func (s *shell) interact(ctx context.Context, historyFile string) error {
 	interrupts := make(chan os.Signal, 1)
 	signal.Notify(interrupts, os.Interrupt)
 	defer signal.Stop(interrupts)
-	// The terminal would stay as the line editor needs it.
-	ended, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	defer context.AfterFunc(ended, func() {
-		line.Close()
-		os.Exit(1)
-	})()
+	defer restoreWhenEnded(ctx, line)()
 
 	fmt.Fprintln(s.out, `statements end with ";"; \help lists the commands`)
 	var pending splitter
@@ -61,6 +55,21 @@ func (s *shell) interact(ctx context.Context, historyFile string) error {
 		if err != nil {
 			report(s.errs, err)
 		}
+	}
+}
+
+// restoreWhenEnded gives the terminal back when the process is told to end, until
+// the function that it returns is called: it would stay as the line editor needs
+// it.
+func restoreWhenEnded(ctx context.Context, line *liner.State) (stop func()) {
+	ended, cancel := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGHUP)
+	keep := context.AfterFunc(ended, func() {
+		line.Close()
+		os.Exit(1)
+	})
+	return func() {
+		keep()
+		cancel()
 	}
 }
 

@@ -113,6 +113,39 @@ func TestTerminal(t *testing.T) {
 	term.sees("no such column: nonsense")
 	term.sees("sqlsh> ")
 
+	// Tab completes a command, arrow up brings back a line.
+	term.types("\\dr\t\r")
+	term.sees("sqlite.so")
+	term.sees("sqlsh> ")
+	term.types("\x1b[A\x1b[A\r")
+	term.sees("no such column: nonsense")
+	term.sees("sqlsh> ")
+	term.types("\x04")
+	assert.NoError(t, term.ends())
+
+	kept, err := os.ReadFile(history)
+	require.NoError(t, err)
+	assert.Contains(t, string(kept), "create table t (n int);\nselect\ncount(*) as many from t;\n")
+	info, err := os.Stat(history)
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o600), info.Mode())
+
+	// The next shell has the lines, too.
+	term = start(t, "--drivers", dir, "--history", history, "sqlite", ":memory:")
+	term.sees("sqlsh> ")
+	term.types("\x1b[A\r")
+	term.sees("no such column: nonsense")
+	term.types(".q\r")
+	assert.NoError(t, term.ends())
+}
+
+func TestInterrupt(t *testing.T) {
+	dir := install(t, map[string]string{"sqlite.so": fixture.SQLite(t)})
+	term := start(t, "--drivers", dir, "--history", filepath.Join(t.TempDir(), "history"), "sqlite", ":memory:")
+	term.sees("sqlsh> ")
+	term.types("create table t (n int);\r")
+	term.sees("sqlsh> ")
+
 	// Ctrl-C ends the statement that runs, and not the shell, nor what it keeps
 	// in memory.
 	term.types("with recursive c(x) as (select 1 union all select x+1 from c) select max(x) from c;\r")
@@ -130,29 +163,6 @@ func TestTerminal(t *testing.T) {
 	term.types("select 'kept' || '!';\r")
 	term.sees("kept!")
 	term.sees("sqlsh> ")
-
-	// Tab completes a command, arrow up brings back a line.
-	term.types("\\dr\t\r")
-	term.sees("sqlite.so")
-	term.sees("sqlsh> ")
-	term.types("\x1b[A\x1b[A\r")
-	term.sees("kept!")
-	term.sees("sqlsh> ")
 	term.types("\x04")
-	assert.NoError(t, term.ends())
-
-	kept, err := os.ReadFile(history)
-	require.NoError(t, err)
-	assert.Contains(t, string(kept), "create table t (n int);\nselect\ncount(*) as many from t;\n")
-	info, err := os.Stat(history)
-	require.NoError(t, err)
-	assert.Equal(t, os.FileMode(0o600), info.Mode())
-
-	// The next shell has the lines, too.
-	term = start(t, "--drivers", dir, "--history", history, "sqlite", ":memory:")
-	term.sees("sqlsh> ")
-	term.types("\x1b[A\r")
-	term.sees("kept!")
-	term.types(".q\r")
 	assert.NoError(t, term.ends())
 }

@@ -91,11 +91,14 @@ func runTest(cmd *cobra.Command, suites suites, arg string, f testFlags) error {
 	s := newScreen(cmd.OutOrStdout(), cmd.ErrOrStderr(), f.json)
 	var suite conformance.AnySuite
 	choose := func(m contract.Manifest) error {
-		if suite, err = suites.forDriver(m); err != nil {
+		chosen, err := suites.forDriver(m)
+		if err != nil {
 			return err
 		}
+		suite = chosen
 		return withHint(suite.ValidateOptions(o), cmd.Root().Name(), cfg)
 	}
+	o.File = arg
 	if info.IsDir() {
 		temp, terr := os.MkdirTemp("", "keyway-test-")
 		if terr != nil {
@@ -104,7 +107,6 @@ func runTest(cmd *cobra.Command, suites suites, arg string, f testFlags) error {
 		defer os.RemoveAll(temp)
 		o.File, err = buildForTest(cmd.Context(), s, arg, temp, choose)
 	} else {
-		o.File = arg
 		if err = choose(manifestOf(arg, info, suites)); err != nil {
 			// That the file is none matters more than what else is missing.
 			if _, unreadable := inspectFile(arg); unreadable != nil {
@@ -115,23 +117,7 @@ func runTest(cmd *cobra.Command, suites suites, arg string, f testFlags) error {
 	if err != nil {
 		return err
 	}
-	start := time.Now()
-	o.Progress = s.progress
-	r, err := suite.Run(cmd.Context(), o)
-	s.endProgress()
-	if r == nil {
-		return err
-	}
-	if werr := s.report(r, repeatCommand(cmd.Root().Name(), arg, f), time.Since(start)); werr != nil {
-		return werr
-	}
-	if err != nil {
-		return err
-	}
-	if !r.OK() {
-		return errFinding
-	}
-	return nil
+	return s.run(cmd.Context(), suite, o, repeatCommand(cmd.Root().Name(), arg, f))
 }
 
 // manifestOf returns the manifest of a driver file. One that has none is taken
@@ -268,6 +254,28 @@ func (s *screen) step(what, detail string) {
 		w = s.err
 	}
 	fmt.Fprintf(w, "%-6s %s\n", what, detail)
+}
+
+// run holds a driver to a suite and reports; command is how to run one check of
+// it again.
+func (s *screen) run(ctx context.Context, suite conformance.AnySuite, o conformance.Options, command string) error {
+	start := time.Now()
+	o.Progress = s.progress
+	r, err := suite.Run(ctx, o)
+	s.endProgress()
+	if r == nil {
+		return err
+	}
+	if werr := s.report(r, command, time.Since(start)); werr != nil {
+		return werr
+	}
+	if err != nil {
+		return err
+	}
+	if !r.OK() {
+		return errFinding
+	}
+	return nil
 }
 
 func (s *screen) progress(p conformance.Progress) {
