@@ -2,19 +2,12 @@
 // a new version of its driver while it serves. Put a driver file of a higher
 // version into the directory, by renaming, and look at /drivers.
 //
-//	webapp --drivers /usr/lib/webapp/drivers --max-conns 1 sqlite 'file:notes.db'
+//	webapp --drivers /usr/lib/webapp/drivers sqlite 'file:notes.db?_pragma=journal_mode(WAL)&_pragma=busy_timeout(5000)'
 //	webapp --drivers /usr/lib/webapp/drivers postgres "$DSN"
 //
 //	curl -d 'buy milk' http://127.0.0.1:8080/notes
 //	curl http://127.0.0.1:8080/notes
 //	curl http://127.0.0.1:8080/drivers
-//
-// For a file of SQLite --max-conns 1 is not a matter of taste. While a version
-// takes over from another, both are in the process, and to one SQLite the file
-// locks of another one in its own process are none: connections of both at once
-// damage the database. With one connection they never have the file open at once.
-// Another way is the DSN's vfs=unix-dotfile, whose locks all see, but which only
-// one connection at a time can hold, and which cannot do WAL.
 package main
 
 import (
@@ -63,7 +56,6 @@ type options struct {
 	drivers     string // a directory
 	driver, dsn string
 	listen      string
-	maxConns    int
 	log         *slog.Logger
 	// listening, if not nil, is told the address once requests are served.
 	listening func(net.Addr)
@@ -74,12 +66,11 @@ func parse(args []string) (options, error) {
 	flags := flag.NewFlagSet("webapp", flag.ContinueOnError)
 	flags.Usage = func() {
 		fmt.Fprintf(flags.Output(), "Usage: webapp --drivers DIR [flags] DRIVER DSN\n\n"+
-			"Example: webapp --drivers ./drivers --max-conns 1 sqlite file:notes.db\n\n")
+			"Example: webapp --drivers ./drivers sqlite file:notes.db\n\n")
 		flags.PrintDefaults()
 	}
 	flags.StringVar(&o.drivers, "drivers", "", "the `directory` of driver files, which is watched")
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:8080", "the `address` to serve at")
-	flags.IntVar(&o.maxConns, "max-conns", 0, "how many connections there may be to the database; 0 means any `number`")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -110,7 +101,6 @@ func serve(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	db.SetMaxOpenConns(o.maxConns)
 	app, err := newService(ctx, drivers, db, o)
 	if err != nil {
 		return err

@@ -204,8 +204,8 @@ func TestNewVersionUnderLoad(t *testing.T) {
 	first, second := read(t, fixture.SQLite(t)), read(t, nextSQLite(t, "1.1.0"))
 	dir := t.TempDir()
 	install(t, dir, "sqlite-v1.0.0.so", first)
-	a := start(t, options{drivers: dir, driver: "sqlite", maxConns: 1,
-		dsn: "file:" + filepath.Join(t.TempDir(), "notes.db") + "?_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)"})
+	a := start(t, options{drivers: dir, driver: "sqlite",
+		dsn: "file:" + filepath.Join(t.TempDir(), "notes.db") + "?_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)&_pragma=busy_timeout(20000)"})
 	a.waitFor("sqlite 1.0.0 current")
 	h := a.hammer()
 	h.goesOn(t)

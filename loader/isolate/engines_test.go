@@ -243,6 +243,7 @@ const host = `package main
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -300,6 +301,9 @@ func ask(ctx context.Context, db *sql.DB, name string) (string, error) {
 	}
 	defer c.Close()
 	err = c.Raw(func(dc any) error {
+		if w, ok := dc.(interface{ Unwrap() driver.Conn }); ok {
+			dc = w.Unwrap()
+		}
 		return dc.(interface{ RegisterFunc(string, any, bool) error }).RegisterFunc("go_name", func() string { return name }, false)
 	})
 	if err != nil {
