@@ -28,7 +28,7 @@ func (r *runner[D]) inChild(ctx context.Context, c Check[D]) Outcome {
 	}
 	defer os.RemoveAll(dir)
 	result := filepath.Join(dir, "result.json")
-	text, err := json.Marshal(job{Contract: r.suite.Contract.Name(), Check: c.ID, File: r.opts.File, DSN: r.opts.Config.DSN,
+	text, err := json.Marshal(job{Contract: r.suite.Contract.Name(), Check: c.ID, File: r.opts.File, Linked: r.opts.Linked, DSN: r.opts.Config.DSN,
 		Options: r.opts.Config.Suite, Limits: r.opts.Limits, CacheDir: r.cacheDir, Result: result})
 	if err != nil {
 		return suiteError("write the job", err)

@@ -38,6 +38,9 @@ type DriverInfo struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
 	SHA256  string `json:"sha256"`
+	// Linked tells that it is part of the program that ran the checks. Then there
+	// is no SHA256.
+	Linked bool `json:"linked,omitempty"`
 }
 
 // ContractInfo says what it was held to.

@@ -16,13 +16,18 @@ import (
 	"sync"
 
 	"github.com/keyway-go/keyway/contract"
+	"github.com/keyway-go/keyway/loader"
 	"github.com/keyway-go/keyway/loader/inspect"
 )
 
-// Options are what a run may be told. Only File is required.
+// Options are what a run may be told. Only File or Linked is required.
 type Options struct {
 	// File is the driver file.
 	File string
+	// Linked is, in the place of File, the name of a driver that is part of this
+	// program: one that was given to loader.Register before Suite.Worker and Run
+	// are called. The checks that look at a file without loading it are left out.
+	Linked string
 	// Config is the driver's conformance.json, or the zero value.
 	Config Config
 	// Run selects checks by ID, family or pattern; empty selects all. The
@@ -103,7 +108,10 @@ func newRunner[D any](s *Suite[D], o Options) (*runner[D], error) {
 		return nil, err
 	}
 	var err error
-	if o.File, err = filepath.Abs(o.File); err != nil {
+	if o.File != "" {
+		o.File, err = filepath.Abs(o.File)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if o.Parallel <= 0 {
@@ -113,10 +121,16 @@ func newRunner[D any](s *Suite[D], o Options) (*runner[D], error) {
 	all := s.All()
 	report := &Report{Schema: Schema, Contract: s.Info(), Total: len(all),
 		Problems: unmatchedWaivers(o.Config.Waivers, all)}
-	if report.Driver, err = describeFile(o.File); err != nil {
+	r := &runner[D]{suite: s, opts: o, checks: selectChecks(all, o.Run), report: report}
+	if o.Linked != "" {
+		r.checks = slices.DeleteFunc(slices.Clone(r.checks), func(c Check[D]) bool { return c.unloaded })
+		report.Driver, err = s.describeLinked(o.Linked)
+	} else {
+		report.Driver, err = describeFile(o.File)
+	}
+	if err != nil {
 		return nil, err
 	}
-	r := &runner[D]{suite: s, opts: o, checks: selectChecks(all, o.Run), report: report}
 	r.res = make([]Result, len(r.checks))
 	if r.tempDir, err = os.MkdirTemp("", "keyway-run-"); err != nil {
 		return nil, err
@@ -151,8 +165,11 @@ func (r *runner[D]) close() {
 
 // ValidateOptions returns what is wrong with options before anything is done
 // for them, as Run would: a *UsageError, or an error about the suite itself. It
-// does not look at File.
+// does not look at File, nor for Linked.
 func (s *Suite[D]) ValidateOptions(o Options) error {
+	if o.File != "" && o.Linked != "" {
+		return &UsageError{"both a driver file and a driver in the program: " + o.File + ", " + o.Linked}
+	}
 	if err := s.Validate(); err != nil {
 		return fmt.Errorf("the suite is not sound: %w", err)
 	}
@@ -202,6 +219,21 @@ func (c Check[D]) isFile() bool { return strings.HasPrefix(c.ID, fileFamily) }
 
 func matchesAny(patterns []string, id string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool { return Matches(p, id) })
+}
+
+// describeLinked returns name and version of a driver in the program.
+func (s *Suite[D]) describeLinked(name string) (DriverInfo, error) {
+	l, err := loader.For(s.Contract, loader.Config{})
+	if err != nil {
+		return DriverInfo{}, err
+	}
+	for _, d := range l.Drivers() { // the highest version first
+		if d.Name == name {
+			return DriverInfo{Name: d.Name, Version: d.Version, Linked: true}, nil
+		}
+	}
+	return DriverInfo{}, &UsageError{fmt.Sprintf("the program has no driver %q of contract %s; loader.Register it before Suite.Worker and Run are called",
+		name, s.Contract.Name())}
 }
 
 // describeFile reads name and version from the file's bytes. A file that is no

@@ -213,6 +213,28 @@ func TestAdapt(t *testing.T) {
 	}
 }
 
+// A driver that is part of the program is held to the same checks, in processes
+// of their own.
+func TestLinked(t *testing.T) {
+	o := options("", "do/nothing", "do/fail", "do/exit", "driver")
+	o.Linked = "linked"
+	r, err := conformance.Run(t.Context(), suite(), o)
+	require.NoError(t, err)
+	require.Equal(t, conformance.DriverInfo{Name: "linked", Version: "3.2.1", Linked: true}, r.Driver)
+	require.Equal(t, map[string]conformance.Status{
+		"file/loads": conformance.Pass, "driver/never-nil": conformance.Pass, "driver/independent": conformance.Pass,
+		"driver/new-parallel": conformance.Pass, "driver/new-starts-nothing": conformance.Pass, "driver/name": conformance.Pass,
+		"do/nothing": conformance.Pass, "do/fail": conformance.Fail, "do/exit": conformance.Crash,
+	}, statuses(r))
+
+	o.Linked = "nobody"
+	_, err = conformance.Run(t.Context(), suite(), o)
+	require.ErrorContains(t, err, `the program has no driver "nobody" of contract widget`)
+	o.File = "file.so"
+	_, err = conformance.Run(t.Context(), suite(), o)
+	require.ErrorContains(t, err, "both a driver file and a driver in the program")
+}
+
 func TestSelectionAndWaivers(t *testing.T) {
 	file := goodWidget(t)
 	good := func(check string) conformance.Waiver {

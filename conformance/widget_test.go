@@ -3,15 +3,18 @@ package conformance_test
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/keyway-go/keyway/conformance"
 	"github.com/keyway-go/keyway/contract"
 	"github.com/keyway-go/keyway/internal/fixture"
+	"github.com/keyway-go/keyway/loader"
 )
 
 // widget is a contract made for these tests: a driver that does what it is
@@ -86,7 +89,26 @@ func adapt() func(func() widget) func() widget {
 	}
 }
 
+// linkedWidget is a driver that is part of this program.
+type linkedWidget struct{ calls int }
+
+func (*linkedWidget) Name() string { return "linked" }
+func (w *linkedWidget) Do(what string) error {
+	w.calls++
+	switch what {
+	case "fail":
+		return errors.New("it failed")
+	case "exit":
+		os.Exit(0)
+	}
+	return nil
+}
+
 func TestMain(m *testing.M) {
+	err := loader.Register("linked", func() widget { return &linkedWidget{} }, strings.ReplaceAll(widgetManifest, `"name":"widget","version":"1.0.0"`, `"name":"linked","version":"3.2.1"`))
+	if err != nil {
+		panic(err)
+	}
 	suite().Worker()
 	if file := os.Getenv("WIDGET_PARENT"); file != "" {
 		// The parent that TestParentDies kills.

@@ -25,6 +25,7 @@ type job struct {
 	Contract string          `json:"contract"`
 	Check    string          `json:"check"`
 	File     string          `json:"file"`
+	Linked   string          `json:"linked,omitempty"`
 	DSN      string          `json:"dsn"`
 	Options  json.RawMessage `json:"options,omitempty"`
 	Limits   Limits          `json:"limits"`
@@ -72,7 +73,7 @@ func (s *Suite[D]) work(j job) Outcome {
 		start := time.Now()
 		subject := &Subject[D]{File: j.File}
 		if !c.unloaded {
-			loaded, err := s.load(context.Background(), j.File, j.CacheDir)
+			loaded, err := s.load(context.Background(), j.File, j.Linked, j.CacheDir)
 			if err != nil {
 				return loadOutcome(err, time.Since(start))
 			}
@@ -89,13 +90,19 @@ func (s *Suite[D]) work(j job) Outcome {
 	return Outcome{Status: SuiteError, Messages: []string{"this program's suite has no check " + j.Check}}
 }
 
-// load takes the driver file through the loader's stages.
-func (s *Suite[D]) load(ctx context.Context, file, cacheDir string) (*Subject[D], error) {
+// load takes the driver file, or a driver in the program, through the loader's
+// stages.
+func (s *Suite[D]) load(ctx context.Context, file, linked, cacheDir string) (*Subject[D], error) {
 	l, err := loader.For(s.Contract, loader.Config{FollowLinks: true, CacheDir: cacheDir})
 	if err != nil {
 		return nil, err
 	}
-	d, err := l.LoadFile(ctx, file)
+	var d *loader.Driver[D]
+	if linked != "" {
+		d, err = l.Load(ctx, linked)
+	} else {
+		d, err = l.LoadFile(ctx, file)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +119,7 @@ func loadOutcome(err error, took time.Duration) Outcome {
 	if !errors.As(err, &le) {
 		return Outcome{Status: SuiteError, Messages: []string{err.Error()}}
 	}
-	o := Outcome{Status: Fail, Duration: took, Messages: []string{"the driver file was refused at stage " + string(le.Stage), "wanted: " + le.Wanted, "found: " + le.Found}}
+	o := Outcome{Status: Fail, Duration: took, Messages: []string{"the driver was refused at stage " + string(le.Stage), "wanted: " + le.Wanted, "found: " + le.Found}}
 	if le.Remedy != "" {
 		o.Messages = append(o.Messages, "remedy: "+le.Remedy)
 	}
@@ -155,7 +162,7 @@ func writeOutcome(file string, o Outcome) error {
 // loaded once, by the first check that needs it.
 func (r *runner[D]) inProcess() func(context.Context, Check[D]) Outcome {
 	load := sync.OnceValues(func() (*Subject[D], error) {
-		return r.suite.load(context.Background(), r.opts.File, r.cacheDir)
+		return r.suite.load(context.Background(), r.opts.File, r.opts.Linked, r.cacheDir)
 	})
 	return func(ctx context.Context, c Check[D]) Outcome {
 		start := time.Now()

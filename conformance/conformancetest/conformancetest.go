@@ -8,6 +8,10 @@
 //			Config: conformance.Config{DSN: "file:{{tempdir}}/test.db"},
 //		})
 //	}
+//
+// With Linked in the place of File, the driver that the test binary itself
+// registered with loader.Register is held to the suite, which works everywhere,
+// with -race and with coverage.
 package conformancetest
 
 import (
