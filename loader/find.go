@@ -74,8 +74,9 @@ type choice[D any] struct {
 }
 
 // choices returns the versions of a name that the application allows, the best
-// one first; see Load. There is one at least.
-func (l *Loader[D]) choices(ctx context.Context, name string) ([]choice[D], error) {
+// one first; see Load. There is one at least. version is the one that is wanted,
+// or "" for that which is pinned, or any.
+func (l *Loader[D]) choices(ctx context.Context, name, version string) ([]choice[D], error) {
 	if !namePattern.MatchString(name) {
 		return nil, &LoadError{Stage: StageFind, Wanted: "a driver name that matches [a-z][a-z0-9_-]{0,63}",
 			Found: fmt.Sprintf("%.80q", name), Remedy: "ask for a driver by its name, not by a path"}
@@ -84,6 +85,7 @@ func (l *Loader[D]) choices(ctx context.Context, name string) ([]choice[D], erro
 	if err != nil {
 		return nil, err
 	}
+	version = cmp.Or(version, l.drivers.pinned(name))
 	var choices []choice[D]
 	for _, in := range l.linkedIn() {
 		if in.manifest.Name == name {
@@ -105,24 +107,28 @@ func (l *Loader[D]) choices(ctx context.Context, name string) ([]choice[D], erro
 		// The version of name.so is in its manifest. When there is nothing to
 		// compare it with, or the manifest cannot be read, the stages to come
 		// say what is wrong.
-		if c.version == "" && (len(choices) > 1 || l.drivers.pinned(name) != "" || l.drivers.has(name)) {
+		if c.version == "" && (len(choices) > 1 || version != "" || l.drivers.has(name)) {
 			choices[i].version = l.peekVersion(c.file)
 		}
 	}
 	slices.SortStableFunc(choices, func(a, b choice[D]) int { return compareVersions(b.version, a.version) })
-	return l.allowed(name, choices)
+	// Of two with one version the first is taken, and no other for it.
+	choices = slices.CompactFunc(choices, func(a, b choice[D]) bool { return a.version == b.version && a.version != "" })
+	return l.allowed(name, version, choices)
 }
 
-// allowed takes away what the application does not allow, or has pinned another
-// version of.
-func (l *Loader[D]) allowed(name string, choices []choice[D]) ([]choice[D], error) {
+// errNotAllowed tells that there are versions, but none that is wanted.
+var errNotAllowed = errors.New("no version that is allowed")
+
+// allowed takes away what the application does not allow, or is not the version
+// that is wanted, if there is one.
+func (l *Loader[D]) allowed(name, version string, choices []choice[D]) ([]choice[D], error) {
 	wanted := "version " + l.versions.text(name) + ", as the application asks"
-	pinned := l.drivers.pinned(name)
-	if pinned != "" {
-		wanted = "version " + pinned + ", which is pinned"
+	if version != "" {
+		wanted = "version " + version + ", which is pinned"
 	}
 	allowed := slices.DeleteFunc(slices.Clone(choices), func(c choice[D]) bool {
-		return c.version != "" && (!l.versions.allow(name, c.version) || pinned != "" && c.version != pinned)
+		return c.version != "" && (!l.versions.allow(name, c.version) || version != "" && c.version != version)
 	})
 	if len(allowed) > 0 {
 		return allowed, nil
@@ -132,7 +138,7 @@ func (l *Loader[D]) allowed(name string, choices []choice[D]) ([]choice[D], erro
 		versions[i] = c.version + " (" + cmp.Or(c.file, "in the program") + ")"
 	}
 	return nil, &LoadError{Stage: StageFind, Wanted: wanted,
-		Found: strings.Join(versions, ", "), Remedy: "install a version that the application allows"}
+		Found: strings.Join(versions, ", "), Remedy: "install a version that the application allows", Err: errNotAllowed}
 }
 
 func (l *Loader[D]) peekVersion(path string) string {

@@ -63,7 +63,7 @@ func TestFindChooses(t *testing.T) {
 			if c.versions != "" {
 				cfg.Versions = map[string]string{"good": c.versions}
 			}
-			choices, err := newLoader(t, cfg).choices(t.Context(), "good")
+			choices, err := newLoader(t, cfg).choices(t.Context(), "good", "")
 			require.NoError(t, err)
 			require.Equal(t, filepath.Join(root, c.want), choices[0].file)
 		})

@@ -38,18 +38,14 @@ func (f *following) Connect(ctx context.Context) (driver.Conn, error) {
 		if !l.enter() {
 			continue // the next lane is in place, or none
 		}
-		c, err := l.connector.Connect(ctx)
-		wrapped, ok := l.connected(c, err)
-		if !ok && ctx.Err() == nil {
+		c, current, err := l.connect(ctx)
+		if !current && ctx.Err() == nil {
 			continue // the lane was retired meanwhile, and its connection is gone
 		}
-		if err == nil && wrapped == nil {
+		if !current && err == nil {
 			err = ctx.Err()
 		}
-		if err != nil {
-			return nil, err
-		}
-		return wrapped, nil
+		return c, err
 	}
 }
 
@@ -64,9 +60,6 @@ func (f *following) Driver() driver.Driver {
 
 // Close implements io.Closer; a *sql.DB calls it.
 func (f *following) Close() error {
-	if f.closed.Swap(true) {
-		return nil
-	}
 	f.leave(f)
 	f.retire()
 	return nil
@@ -79,8 +72,9 @@ func (f *following) prepare(d *Driver[contract.Driver]) (move, drop func(), err 
 		return nil, nil, err
 	}
 	move = func() {
-		old := f.lane.Swap(next)
-		if old != nil {
+		next.inst.of.use.lanes.Add(1)
+		next.counted = true
+		if old := f.lane.Swap(next); old != nil {
 			old.retire(f.db)
 		}
 		if f.closed.Load() { // while this was prepared
@@ -90,8 +84,9 @@ func (f *following) prepare(d *Driver[contract.Driver]) (move, drop func(), err 
 	return move, func() { next.retire(nil) }, nil
 }
 
-// retire implements follower.
+// retire implements follower. Nothing is moved to any more.
 func (f *following) retire() {
+	f.closed.Store(true)
 	if l := f.lane.Swap(nil); l != nil {
 		l.retire(f.db)
 	}
@@ -121,7 +116,9 @@ func newLanes(logger, log *slog.Logger) *lanes {
 // instance is a driver that lanes share.
 type instance struct {
 	of    *Driver[contract.Driver]
+	once  sync.Once // makes value, or err
 	value contract.Driver
+	err   error
 	lanes int // protected by lanes.mu
 }
 
@@ -132,10 +129,10 @@ type lane struct {
 	connector driver.Connector
 	drained   chan struct{} // closed when it was retired and nothing is left
 
-	retired   atomic.Bool  // written under mu, after the next two
-	pool      *sql.DB      // whose connections they are, or nil
-	retiredAt time.Time    // when it was retired
-	refused   atomic.Int64 // uses of connections since
+	counted bool // among those that use the version; set before it is used
+
+	retiring atomic.Bool // retire was called
+	retired  atomic.Bool // written under mu
 
 	mu         sync.Mutex // protects following fields
 	conns      map[*followConn]struct{}
@@ -153,7 +150,6 @@ func (ls *lanes) open(d *Driver[contract.Driver], dsn string) (*lane, error) {
 		ls.release(inst)
 		return nil, err
 	}
-	d.use.lanes.Add(1)
 	return &lane{all: ls, inst: inst, connector: connector, drained: make(chan struct{}), conns: map[*followConn]struct{}{}}, nil
 }
 
@@ -171,24 +167,35 @@ func openConnector(name string, d contract.Driver, dsn string) (c driver.Connect
 	return c, nil
 }
 
-// use returns the driver that the lanes of a version share.
+// use returns the driver that the lanes of a version share. Its code runs under
+// no lock, as it may take its time.
 func (ls *lanes) use(d *Driver[contract.Driver]) (*instance, error) {
 	ls.mu.Lock()
-	defer ls.mu.Unlock()
 	inst, ok := ls.instances[d]
 	if !ok {
-		value, _, err := callNewDriver(d.New)
-		if err == nil {
-			err = giveLogger(value, ls.logger)
-		}
-		if err != nil {
-			return nil, ofDriver(d.Manifest.Name, err)
-		}
-		inst = &instance{of: d, value: value}
+		inst = &instance{of: d}
 		ls.instances[d] = inst
 	}
 	inst.lanes++
+	ls.mu.Unlock()
+	inst.once.Do(func() { inst.value, inst.err = ls.newDriver(d) })
+	if inst.err != nil {
+		ls.release(inst)
+		return nil, inst.err
+	}
 	return inst, nil
+}
+
+func (ls *lanes) newDriver(d *Driver[contract.Driver]) (contract.Driver, error) {
+	value, _, err := callNewDriver(d.New)
+	if err != nil {
+		return nil, ofDriver(d.Manifest.Name, err)
+	}
+	if err := giveLogger(value, ls.logger); err != nil {
+		shutDown(ls.log, d.Manifest, value)
+		return nil, ofDriver(d.Manifest.Name, err)
+	}
+	return value, nil
 }
 
 // release gives up one use of an instance; after the last one the driver is
@@ -201,29 +208,39 @@ func (ls *lanes) release(inst *instance) {
 		delete(ls.instances, inst.of)
 	}
 	ls.mu.Unlock()
-	if last {
-		shutDown(ls.log, inst.of.Manifest.Name, inst.of.Manifest.Version, inst.value)
+	if last && inst.err == nil {
+		shutDown(ls.log, inst.of.Manifest, inst.value)
 	}
 }
 
 // shutdownTime is how long a driver may take to shut down before it is left to
 // itself.
-const shutdownTime = 30 * time.Second
+var shutdownTime = 30 * time.Second
 
 // shutDown ends a driver that nothing uses any more.
-func shutDown(log *slog.Logger, name, version string, value any) {
+func shutDown(log *slog.Logger, m contract.Manifest, value any) {
 	s, ok := value.(contract.Shutdowner)
 	if !ok {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTime)
 	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		var err error
+		if panicked := contain(func() { err = s.Shutdown(ctx) }); panicked != nil {
+			err = panicked
+		}
+		ended <- err
+	}()
 	var err error
-	if ended := contain(func() { err = s.Shutdown(ctx) }); ended != nil {
-		err = ended
+	select {
+	case err = <-ended:
+	case <-ctx.Done(): // whether it minds that or not
+		err = ctx.Err()
 	}
 	if err != nil {
-		log.Warn("driver did not shut down", "driver", name, "version", version, "error", err)
+		log.Warn("driver did not shut down", "driver", m.Name, "version", m.Version, "error", err)
 	}
 }
 
@@ -238,30 +255,38 @@ func (l *lane) enter() bool {
 	return true
 }
 
-// connected ends an attempt. It reports false if the lane was retired
-// meanwhile; a connection is closed then.
-func (l *lane) connected(c driver.Conn, err error) (driver.Conn, bool) {
-	l.mu.Lock()
-	if !l.retired.Load() {
+// connect ends what enter began. It reports current as false if the lane was
+// retired meanwhile; a connection is closed then. The driver's panics go on to the
+// caller, as they would without the lane.
+func (l *lane) connect(ctx context.Context) (_ driver.Conn, current bool, err error) {
+	defer l.endIfDrained()
+	defer func() { // not before, or the driver could be shut down meanwhile
+		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.connecting--
-		if err != nil || c == nil { // as database/sql would get it
-			return nil, true
-		}
-		wrapped, following := wrapConn(l, c)
-		l.conns[following] = struct{}{}
-		l.inst.of.use.connections.Add(1)
-		return wrapped, true
+	}()
+	c, err := l.connector.Connect(ctx)
+	if err != nil || c == nil { // as database/sql would get it
+		return nil, !l.retired.Load(), err
 	}
-	l.mu.Unlock()
-	if err == nil && c != nil {
-		_ = c.Close()
+	if wrapped := l.keep(c); wrapped != nil {
+		return wrapped, true, nil
 	}
+	_ = c.Close()
+	return nil, false, nil
+}
+
+// keep wraps a connection and counts it, or returns nil if the lane is retired.
+func (l *lane) keep(c driver.Conn) driver.Conn {
 	l.mu.Lock()
-	l.connecting-- // not before, or the driver could be shut down meanwhile
-	l.mu.Unlock()
-	l.endIfDrained()
-	return nil, false
+	defer l.mu.Unlock()
+	if l.retired.Load() {
+		return nil
+	}
+	wrapped, following := wrapConn(l, c)
+	l.conns[following] = struct{}{}
+	l.inst.of.use.connections.Add(1)
+	return wrapped
 }
 
 // forget takes a connection off that was closed.
@@ -273,24 +298,22 @@ func (l *lane) forget(c *followConn) {
 	l.endIfDrained()
 }
 
-// retire lets no new connection begin, has the idle ones closed if it is told
-// whose they are, and leaves the others to be closed when they are given back
-// or next looked at.
+// retire lets no new connection begin, and takes the idle ones out of the pool,
+// if it is told which. Those in use are closed when they are given back.
 func (l *lane) retire(db *sql.DB) {
-	l.mu.Lock()
-	if l.retired.Load() {
-		l.mu.Unlock()
+	if l.retiring.Swap(true) {
 		return
 	}
-	l.pool, l.retiredAt = db, time.Now()
+	l.all.mu.Lock()
+	l.all.leaving[l] = true // before it can drain
+	l.all.mu.Unlock()
+	l.mu.Lock()
 	l.retired.Store(true)
 	l.mu.Unlock()
-	l.all.mu.Lock()
-	l.all.leaving[l] = true
-	l.all.mu.Unlock()
 	l.endIfDrained()
 	if db != nil {
-		go l.sweep(db)
+		idle := l.takeIdle(db)
+		go l.sweep(db, idle)
 	}
 }
 
@@ -308,18 +331,30 @@ func (l *lane) endIfDrained() {
 	// database/sql holds locks of its own while it closes a connection, and a
 	// driver may take its time.
 	go func() {
-		if closer, ok := l.connector.(io.Closer); ok {
-			if err := closer.Close(); err != nil {
-				l.all.log.Warn("connector did not close", "driver", l.inst.of.Manifest.Name, "version", l.inst.of.Manifest.Version, "error", err)
-			}
-		}
+		l.closeConnector()
 		l.all.release(l.inst)
-		l.inst.of.use.lanes.Add(-1)
+		if l.counted {
+			l.inst.of.use.lanes.Add(-1)
+		}
 		l.all.mu.Lock()
 		delete(l.all.leaving, l)
 		l.all.mu.Unlock()
 		close(l.drained)
 	}()
+}
+
+func (l *lane) closeConnector() {
+	closer, ok := l.connector.(io.Closer)
+	if !ok {
+		return
+	}
+	var err error
+	if ended := contain(func() { err = closer.Close() }); ended != nil {
+		err = ended
+	}
+	if err != nil {
+		l.all.log.Warn("connector did not close", "driver", l.inst.of.Manifest.Name, "version", l.inst.of.Manifest.Version, "error", err)
+	}
 }
 
 // Drain waits until no version that is not current any more has a connection,
@@ -357,7 +392,7 @@ func (ls *lanes) anyLeaving() *lane {
 func (l *Loader[D]) Close() error {
 	var wg sync.WaitGroup
 	for _, d := range l.drivers.close() {
-		wg.Go(func() { shutDown(l.log, d.Manifest.Name, d.Manifest.Version, d.Value) })
+		wg.Go(func() { shutDown(l.log, d.Manifest, d.Value) })
 	}
 	wg.Wait()
 	return nil

@@ -35,7 +35,7 @@ func (p *pond) make() contract.Driver {
 	return fakeDriver{
 		open: func(dsn string) (driver.Connector, error) {
 			if p.refuses != "" && dsn == p.refuses {
-				return nil, errors.New("that DSN is not for me")
+				return nil, fmt.Errorf("that DSN %s is not for me", dsn)
 			}
 			p.connectorsOpen.Add(1)
 			return &pondConnector{p: p}, nil
@@ -226,8 +226,7 @@ func indexOf(s *SQL, name, version string) int {
 	return -1
 }
 
-// Without the *sql.DB there is no sweep; the pool drops what it is given back, and
-// what it takes out.
+// Without the *sql.DB there is no sweep; the pool drops what it is given back.
 func TestConnectorFollowsTheCurrentVersion(t *testing.T) {
 	s, name, one, _ := twoPonds(t)
 	c, err := s.Connector(t.Context(), name, "dsn")
@@ -241,8 +240,9 @@ func TestConnectorFollowsTheCurrentVersion(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, tx.Commit())
 	require.EqualValues(t, 1, one.open.Load(), "what was given back is closed")
+	require.Equal(t, "1.0.0", versionOf(t, db), "what was idle serves once more")
+	require.Zero(t, one.open.Load())
 	require.Equal(t, "2.0.0", versionOf(t, db))
-	require.Zero(t, one.open.Load(), "what was taken out is closed")
 	drained(t, s)
 }
 
@@ -302,23 +302,24 @@ func TestVersionThatADatabaseCannotUse(t *testing.T) {
 	require.Empty(t, changes)
 	le := refused(t, err, StageRegister)
 	require.Equal(t, "a version that every open database can use", le.Wanted)
-	require.Contains(t, le.Found, "that DSN is not for me")
+	require.NotContains(t, err.Error(), "special", "a driver may quote the DSN")
+	require.ErrorContains(t, le.Err, "that DSN special is not for me")
 	require.Equal(t, "1.0.0", versionOf(t, db))
 	require.Equal(t, "1.0.0", versionOf(t, other))
 	require.Equal(t, map[string]State{"1.0.0": Current, "2.0.0": Failed}, states(s, name))
 	drained(t, s)
 	require.Zero(t, two.connectorsOpen.Load(), "what was made ready is given up")
 
-	// It is not tried again unasked.
-	changes, err = s.Refresh(t.Context())
-	require.NoError(t, err)
-	require.Empty(t, changes)
 	_, err = s.Pin(t.Context(), name, "2.0.0")
 	refused(t, err, StageRegister)
-	// Once the database is closed, it may be.
+	require.False(t, s.Drivers()[indexOf(s, name, "2.0.0")].Pinned)
+	// The databases are asked again each time.
+	_, err = s.Refresh(t.Context())
+	refused(t, err, StageRegister)
 	require.NoError(t, db.Close())
-	_, err = s.Pin(t.Context(), name, "2.0.0")
+	changes, err = s.Refresh(t.Context())
 	require.NoError(t, err)
+	require.Equal(t, []Change{{Name: name, From: "1.0.0", To: "2.0.0"}}, changes)
 	require.Equal(t, "2.0.0", versionOf(t, other))
 	require.EqualValues(t, 0, one.closedWhileUsed.Load())
 }

@@ -14,9 +14,11 @@ import (
 // different: having one changes which arguments database/sql converts, so there
 // is a type for each combination; see wrapConn.
 //
-// The pool calls IsValid when a connection is given back, and ResetSession
-// before it is used again; driver.ErrBadConn of the latter makes it take another
-// one before the caller notices, unless connections are scarce.
+// The pool calls IsValid when a connection is given back, which is when one of an
+// old version ends. ResetSession, before it is used again, could say
+// driver.ErrBadConn; but of a pool that is at its limit a caller who gets a third
+// such connection gets the error. So one that the sweeper did not find serves once
+// more.
 type followConn struct {
 	driver.Conn
 	lane *lane
@@ -103,10 +105,6 @@ func (c *followConn) ResetSession(ctx context.Context) error {
 		return nil
 	}
 	c.idle.Store(false)
-	if c.lane.retired.Load() && !c.lane.scarce() {
-		c.lane.refused.Add(1)
-		return driver.ErrBadConn
-	}
 	if c.resetter != nil {
 		return c.resetter.ResetSession(ctx)
 	}

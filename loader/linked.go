@@ -1,6 +1,7 @@
 package loader
 
 import (
+	"context"
 	"sync"
 
 	"github.com/keyway-go/keyway/contract"
@@ -71,7 +72,7 @@ func (l *Loader[D]) linkedIn() []*linked[D] {
 
 // throughLinked takes a driver in the program through the stages that there are
 // for it: agree, bind and register.
-func (l *Loader[D]) throughLinked(in *linked[D]) (*Driver[D], error) {
+func (l *Loader[D]) throughLinked(ctx context.Context, in *linked[D]) (*Driver[D], error) {
 	m := in.manifest
 	if d, ok := l.drivers.find(func(d *Driver[D]) bool {
 		return d.Linked && d.Manifest.Name == m.Name && d.Manifest.Version == m.Version
@@ -85,12 +86,13 @@ func (l *Loader[D]) throughLinked(in *linked[D]) (*Driver[D], error) {
 	if err == nil {
 		err = checkDriverName(name, m.Name)
 	}
-	if err == nil {
-		err = giveLogger(value, l.cfg.Logger)
-	}
 	if err != nil {
 		return nil, ofDriver(m.Name, err)
 	}
+	if err := giveLogger(value, l.cfg.Logger); err != nil {
+		shutDown(l.log, m, value)
+		return nil, ofDriver(m.Name, err)
+	}
 	d := &Driver[D]{Manifest: m, Linked: true, New: in.newDriver, Value: value}
-	return d, l.register(d)
+	return d, l.registered(ctx, d)
 }

@@ -1,6 +1,7 @@
 package loader
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -203,7 +204,7 @@ func (l *Loader[D]) Load(ctx context.Context, name string) (*Driver[D], error) {
 	if d, ok := l.Driver(name); ok {
 		return d, nil
 	}
-	choices, err := l.choices(ctx, name)
+	choices, err := l.choices(ctx, name, "")
 	if err != nil {
 		return nil, l.failed(ctx, name, "", err)
 	}
@@ -224,11 +225,12 @@ func (l *Loader[D]) Load(ctx context.Context, name string) (*Driver[D], error) {
 func (l *Loader[D]) take(ctx context.Context, name string, c choice[D]) (*Driver[D], error) {
 	d, err := l.through(ctx, name, c)
 	if err != nil {
-		err = l.failed(ctx, name, c.file, err)
-		l.note(c.file, err)
+		err = filled(name, c.file, err)
+		if l.note(c.file, err) {
+			l.warn(ctx, err)
+		}
 		return nil, err
 	}
-	l.log.InfoContext(ctx, "driver loaded", "driver", name, "version", d.Manifest.Version, "file", d.File)
 	return d, nil
 }
 
@@ -276,6 +278,10 @@ func (l *Loader[D]) begin(ctx context.Context) error {
 	}
 	select {
 	case l.loading <- struct{}{}:
+		if l.drivers.isClosed() { // while this waited
+			l.end()
+			return ErrClosed
+		}
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -303,7 +309,7 @@ func (l *Loader[D]) through(ctx context.Context, wanted string, c choice[D]) (*D
 		return nil, err
 	}
 	if c.linked != nil {
-		return l.throughLinked(c.linked)
+		return l.throughLinked(ctx, c.linked)
 	}
 	found, err := l.examine(wanted, c.file)
 	if err != nil {
@@ -317,7 +323,16 @@ func (l *Loader[D]) through(ctx context.Context, wanted string, c choice[D]) (*D
 		return nil, ofDriver(found.manifest.Name, err)
 	}
 	d.File, d.SHA256, d.Facts, d.Manifest, d.size = c.file, found.sum(), found.facts, found.manifest, int64(len(found.bytes))
-	return d, l.register(d)
+	return d, l.registered(ctx, d)
+}
+
+// registered takes a driver through the last stage.
+func (l *Loader[D]) registered(ctx context.Context, d *Driver[D]) error {
+	if err := l.register(ctx, d); err != nil {
+		return err
+	}
+	l.log.InfoContext(ctx, "driver loaded", "driver", d.Manifest.Name, "version", d.Manifest.Version, "file", d.File)
+	return nil
 }
 
 // run takes a file that was examined through the stages that run it.
@@ -343,7 +358,11 @@ func (l *Loader[D]) run(ctx context.Context, c *candidate) (*Driver[D], error) {
 	if err != nil {
 		return nil, err
 	}
-	return d, giveLogger(d.Value, l.cfg.Logger)
+	if err := giveLogger(d.Value, l.cfg.Logger); err != nil {
+		shutDown(l.log, c.manifest, d.Value)
+		return nil, err
+	}
+	return d, nil
 }
 
 // candidate is a driver file that may be loaded.
@@ -393,16 +412,23 @@ func ofDriver(name string, err error) error {
 
 // failed fills in what the stages do not know, and tells the log.
 func (l *Loader[D]) failed(ctx context.Context, name, file string, err error) error {
-	var le *LoadError
-	if errors.As(err, &le) {
-		if le.Driver == "" {
-			le.Driver = name
-		}
-		if le.File == "" {
-			le.File = file
-		}
+	err = filled(name, file, err)
+	l.warn(ctx, err)
+	return err
+}
+
+// filled fills in what the stages do not know.
+func filled(name, file string, err error) error {
+	if le, ok := errors.AsType[*LoadError](err); ok {
+		le.Driver, le.File = cmp.Or(le.Driver, name), cmp.Or(le.File, file)
+	}
+	return err
+}
+
+// warn tells the log of a refusal.
+func (l *Loader[D]) warn(ctx context.Context, err error) {
+	if le, ok := errors.AsType[*LoadError](err); ok {
 		l.log.WarnContext(ctx, "driver not loaded", "driver", le.Driver, "file", le.File, "stage", le.Stage,
 			"wanted", le.Wanted, "found", le.Found, "remedy", le.Remedy)
 	}
-	return err
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"fmt"
+	"log/slog"
 	"regexp"
 	"slices"
 	"strings"
@@ -35,12 +36,11 @@ func New(cfg Config) (*SQL, error) {
 // [Loader.Refresh], [Loader.Watch], [Loader.Pin], [Loader.Rollback] or a load of
 // a higher version, new connections are made with the new version; connections
 // of the old one that are idle are closed, and those in use are closed when they
-// are given back: after the statement, the rows, or the transaction. A DB with a
-// limit (SetMaxOpenConns) that has made callers wait may use a connection of the
-// old version once more, since database/sql would sooner fail than look for
-// another one for ever. Each DB must be able to use the new version: one that
-// refuses its DSN does not become current. What a driver keeps in the process,
-// such as SQLite's databases in memory, does not go over.
+// are given back: after the statement, the rows, or the transaction. One that is on
+// its way from one caller to the next just then serves that one. Each DB must be
+// able to use the new version: one that refuses its DSN does not become current.
+// What a driver keeps in the process, such as SQLite's databases in memory, does
+// not go over.
 //
 // What sql.Conn.Raw gives is a wrapper around the driver's connection, with a
 // method Unwrap() driver.Conn that returns it. Statements, rows, transactions
@@ -61,9 +61,8 @@ func (s *SQL) OpenDB(ctx context.Context, name, dsn string) (*sql.DB, error) {
 
 // Connector is [SQL.OpenDB] for what stands between driver and sql.OpenDB, such
 // as tracing. The connector must be closed, which a *sql.DB does: it is an
-// io.Closer. Idle connections of an old version are closed when the pool next
-// looks at them, since only it can do that; within a moment after an update one
-// can serve once more.
+// io.Closer. An idle connection of an old version serves once more and is closed
+// then, since only the pool can close it, which it is not asked for here.
 func (s *SQL) Connector(ctx context.Context, name, dsn string) (driver.Connector, error) {
 	f := s.following(name, dsn)
 	if err := s.join(ctx, f); err != nil {
@@ -82,10 +81,12 @@ func (s *SQL) join(ctx context.Context, f *following) error {
 	if err != nil {
 		return err
 	}
-	if err := s.drivers.follow(f.name, f); err != nil {
+	if err := s.drivers.follow(ctx, f.name, f); err != nil {
 		return err
 	}
-	s.log.DebugContext(ctx, "database opened", "driver", f.name, "version", d.Manifest.Version, "dsn", redacted(d.Value, f.dsn))
+	if s.log.Enabled(ctx, slog.LevelDebug) {
+		s.log.DebugContext(ctx, "database opened", "driver", f.name, "dsn", redacted(d.Value, f.dsn))
+	}
 	return nil
 }
 
@@ -127,6 +128,15 @@ func (s *SQL) claimant(ctx context.Context, url string) (string, error) {
 		return "", err
 	}
 	names := claims[scheme]
+	if len(names) == 0 { // a file may have come since the last look
+		if err := s.look(ctx); err != nil {
+			return "", err
+		}
+		if claims, failed, err = s.claims(ctx); err != nil {
+			return "", err
+		}
+		names = claims[scheme]
+	}
 	switch {
 	case len(names) == 1:
 		return names[0], nil

@@ -2,6 +2,7 @@ package loader
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"maps"
 	"slices"
@@ -18,11 +19,6 @@ var ErrClosed = errors.New("loader: closed")
 type registry[D any] struct {
 	byName atomic.Pointer[map[string]*Driver[D]]
 
-	// switching is held while the current version of a name changes and while
-	// a follower joins, so that none misses a change. Drivers' code runs under
-	// it. It is taken before mu.
-	switching sync.Mutex
-
 	mu     sync.Mutex // protects following fields, and writing to byName
 	names  map[string]*lineage[D]
 	closed bool
@@ -30,6 +26,12 @@ type registry[D any] struct {
 
 // lineage is what became of the versions of one name.
 type lineage[D any] struct {
+	// turn holds a value while the current version changes and while a follower
+	// joins, so that none misses a change. Drivers' code runs meanwhile.
+	turn chan struct{}
+
+	// registry.mu protects following fields.
+
 	loaded    []*Driver[D]         // in the order of loading
 	past      []*Driver[D]         // those that were current before, the latest last
 	pinned    string               // the version to stay at, or ""
@@ -61,17 +63,45 @@ func (r *registry[D]) has(name string) bool {
 	return ok
 }
 
-// lineage returns what is known of a name. The caller holds mu.
+// lineage returns what is known of a name, and makes it known. The caller holds
+// mu.
 func (r *registry[D]) lineage(name string) *lineage[D] {
 	l, ok := r.names[name]
 	if !ok {
-		l = &lineage[D]{left: map[*Driver[D]]bool{}, refused: map[*Driver[D]]error{}, followers: map[follower[D]]struct{}{}}
+		l = newLineage[D]()
 		if r.names == nil {
 			r.names = map[string]*lineage[D]{}
 		}
 		r.names[name] = l
 	}
 	return l
+}
+
+// known returns what is known of a name, which may be nothing. The caller holds
+// mu, and changes nothing of it.
+func (r *registry[D]) known(name string) *lineage[D] {
+	if l, ok := r.names[name]; ok {
+		return l
+	}
+	return newLineage[D]()
+}
+
+func newLineage[D any]() *lineage[D] {
+	return &lineage[D]{turn: make(chan struct{}, 1), left: map[*Driver[D]]bool{}, refused: map[*Driver[D]]error{}, followers: map[follower[D]]struct{}{}}
+}
+
+// begin waits for the turn to change the current version of a name, until ctx
+// ends. end must be called if there is no error.
+func (r *registry[D]) begin(ctx context.Context, name string) (l *lineage[D], end func(), err error) {
+	r.mu.Lock()
+	l = r.lineage(name)
+	r.mu.Unlock()
+	select {
+	case l.turn <- struct{}{}:
+		return l, func() { <-l.turn }, nil
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
 }
 
 // find returns the first loaded driver of which something is true.
@@ -96,82 +126,91 @@ func (r *registry[D]) byVersion(name, version string) (*Driver[D], bool) {
 
 // register adds a driver. It becomes current unless a version is that is not
 // lower, or another one is pinned.
-func (r *registry[D]) register(d *Driver[D]) error {
-	r.switching.Lock()
-	defer r.switching.Unlock()
+func (r *registry[D]) register(ctx context.Context, d *Driver[D]) error {
+	l, end, err := r.begin(ctx, d.Manifest.Name)
+	if err != nil {
+		return err
+	}
+	defer end()
 	r.mu.Lock()
 	if r.closed {
 		r.mu.Unlock()
 		return ErrClosed
 	}
-	l := r.lineage(d.Manifest.Name)
 	l.loaded = append(l.loaded, d)
 	old, ok := r.current(d.Manifest.Name)
 	stays := ok && compareVersions(d.Manifest.Version, old.Manifest.Version) <= 0
-	pinned := l.pinned
-	r.mu.Unlock()
-	if pinned != "" {
-		stays = pinned != d.Manifest.Version
+	if l.pinned != "" {
+		stays = l.pinned != d.Manifest.Version
 	}
+	r.mu.Unlock()
 	if stays {
 		return nil
 	}
-	return r.switchTo(d)
+	return r.switchTo(l, d)
 }
 
 // promote makes a loaded driver current. The lineage is changed by then, if it
 // goes well.
-func (r *registry[D]) promote(d *Driver[D], then func(l *lineage[D], old *Driver[D])) error {
-	r.switching.Lock()
-	defer r.switching.Unlock()
+func (r *registry[D]) promote(ctx context.Context, d *Driver[D], then func(l *lineage[D], old *Driver[D])) error {
+	l, end, err := r.begin(ctx, d.Manifest.Name)
+	if err != nil {
+		return err
+	}
+	defer end()
 	old, _ := r.current(d.Manifest.Name)
 	if old != d {
-		if err := r.switchTo(d); err != nil {
+		if err := r.switchTo(l, d); err != nil {
 			return err
 		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	then(r.lineage(d.Manifest.Name), old)
+	then(l, old)
 	return nil
 }
 
-// switchTo moves all followers to a driver, or none. The caller holds
-// switching.
-func (r *registry[D]) switchTo(d *Driver[D]) error {
+// switchTo moves all followers to a driver, or none. The caller has the turn.
+func (r *registry[D]) switchTo(l *lineage[D], d *Driver[D]) error {
 	r.mu.Lock()
-	if r.closed {
-		r.mu.Unlock()
-		return ErrClosed
-	}
-	l := r.lineage(d.Manifest.Name)
 	followers := slices.Collect(maps.Keys(l.followers))
 	r.mu.Unlock()
-
 	var moves, drops []func()
 	for _, f := range followers {
 		move, drop, err := f.prepare(d)
 		if err != nil {
-			for _, drop := range drops {
-				drop()
-			}
+			giveUp(drops)
+			err = registerFault(d, err)
 			r.mu.Lock()
-			l.refused[d] = registerFault(d, err)
+			l.refused[d] = err
 			r.mu.Unlock()
 			return err
 		}
 		moves, drops = append(moves, move), append(drops, drop)
 	}
-	r.setCurrent(l, d)
+	if !r.setCurrent(l, d) {
+		giveUp(drops)
+		return ErrClosed
+	}
 	for _, move := range moves {
 		move()
 	}
 	return nil
 }
 
-func (r *registry[D]) setCurrent(l *lineage[D], d *Driver[D]) {
+func giveUp(drops []func()) {
+	for _, drop := range drops {
+		drop()
+	}
+}
+
+// setCurrent reports false if the registry is closed.
+func (r *registry[D]) setCurrent(l *lineage[D], d *Driver[D]) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.closed {
+		return false
+	}
 	delete(l.refused, d)
 	if old, ok := r.current(d.Manifest.Name); ok {
 		l.past = append(slices.DeleteFunc(l.past, func(p *Driver[D]) bool { return p == old || p == d }), old)
@@ -182,39 +221,46 @@ func (r *registry[D]) setCurrent(l *lineage[D], d *Driver[D]) {
 	}
 	next[d.Manifest.Name] = d
 	r.byName.Store(&next)
+	return true
 }
 
 // follow lets a follower go with the current version of a name, of which there
 // must be one.
-func (r *registry[D]) follow(name string, f follower[D]) error {
-	r.switching.Lock()
-	defer r.switching.Unlock()
+func (r *registry[D]) follow(ctx context.Context, name string, f follower[D]) error {
+	l, end, err := r.begin(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer end()
 	d, ok := r.current(name)
 	if !ok {
 		return ErrClosed
 	}
-	move, _, err := f.prepare(d)
+	move, drop, err := f.prepare(d)
 	if err != nil {
 		return err
 	}
-	move()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.lineage(name).followers[f] = struct{}{}
+	if r.closed {
+		drop()
+		return ErrClosed
+	}
+	move()
+	l.followers[f] = struct{}{}
 	return nil
 }
 
 func (r *registry[D]) unfollow(name string, f follower[D]) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.lineage(name).followers, f)
+	delete(r.known(name).followers, f)
 }
 
-// close makes no version current any more, and retires what followed. It
-// returns the drivers that are loaded, nothing the second time.
+// close makes no version current any more, and retires what followed, without
+// waiting for any turn: what changes meanwhile is given up. It returns the drivers
+// that are loaded, nothing the second time.
 func (r *registry[D]) close() []*Driver[D] {
-	r.switching.Lock()
-	defer r.switching.Unlock()
 	r.mu.Lock()
 	if r.closed {
 		r.mu.Unlock()
@@ -241,7 +287,7 @@ func (r *registry[D]) close() []*Driver[D] {
 func (r *registry[D]) previous(name string) (*Driver[D], bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	l := r.lineage(name)
+	l := r.known(name)
 	for _, d := range slices.Backward(l.past) {
 		if !l.left[d] && l.refused[d] == nil {
 			return d, true
@@ -250,28 +296,38 @@ func (r *registry[D]) previous(name string) (*Driver[D], bool) {
 	return nil, false
 }
 
-// pin keeps a name at a version, or lets it go with "".
-func (r *registry[D]) pin(name, version string) {
+func (r *registry[D]) unpin(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.lineage(name).pinned = version
+	r.known(name).pinned = ""
 }
 
 func (r *registry[D]) pinned(name string) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.lineage(name).pinned
+	return r.known(name).pinned
 }
 
-// unwelcome tells whether a version is loaded and was rolled back, or could not
-// be taken by a follower.
-func (r *registry[D]) unwelcome(name, version string) bool {
+// holds tells whether a driver is registered.
+func (r *registry[D]) holds(d *Driver[D]) bool {
+	_, ok := r.find(func(known *Driver[D]) bool { return known == d })
+	return ok
+}
+
+// wasLeft tells whether a version is loaded and was rolled back.
+func (r *registry[D]) wasLeft(name, version string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	l := r.lineage(name)
-	return slices.ContainsFunc(l.loaded, func(d *Driver[D]) bool {
-		return d.Manifest.Version == version && (l.left[d] || l.refused[d] != nil)
-	})
+	l := r.known(name)
+	return slices.ContainsFunc(l.loaded, func(d *Driver[D]) bool { return d.Manifest.Version == version && l.left[d] })
+}
+
+// refusal returns why no follower could be moved to a driver when that was tried
+// last, or nil.
+func (r *registry[D]) refusal(d *Driver[D]) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.known(d.Manifest.Name).refused[d]
 }
 
 func (r *registry[D]) isClosed() bool {

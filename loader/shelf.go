@@ -14,8 +14,10 @@ import (
 // shelf is what was read of the driver files in Config.Dirs, without running
 // them. A file is read again when it has changed.
 type shelf struct {
-	mu     sync.Mutex // protects following fields, and what the entries hold
-	files  []*shelved // in the order of Find
+	looking sync.Mutex // held while files changes, so that nothing noted is lost; before mu
+
+	mu     sync.Mutex // protects following fields
+	files  []*shelved // in the order of Find; neither it nor what it holds is changed
 	looked bool
 }
 
@@ -27,9 +29,11 @@ type shelved struct {
 	sum      string
 	// err is why it cannot be loaded, as far as is known.
 	err error
-	// ran tells that err comes from a stage that ran the file. It is not run
-	// again unasked before it changes.
+	// ran tells that the file was opened and failed. It is not opened again
+	// before it changes.
 	ran bool
+	// said is what the log was told of the file last.
+	said string
 }
 
 // sameAs tells whether the file is the one that was read, as far as a file
@@ -41,24 +45,28 @@ func (s *shelved) sameAs(info fs.FileInfo) bool {
 // look reads what is new in the directories. A file that cannot be loaded is
 // no error here, but its own.
 func (l *Loader[D]) look(ctx context.Context) error {
+	l.shelf.looking.Lock()
+	defer l.shelf.looking.Unlock()
 	found, err := Find(l.cfg.Dirs...)
 	if err != nil {
 		return err
 	}
-	known := map[string]*shelved{}
-	l.shelf.mu.Lock()
-	for _, s := range l.shelf.files {
-		known[s.Path] = s
-	}
-	l.shelf.mu.Unlock()
 	files := make([]*shelved, 0, len(found))
 	for _, f := range found {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		files = append(files, l.read(ctx, f, known[f.Path]))
+		files = append(files, l.read(f, l.onShelf(f.Path)))
 	}
 	takenTwice(files)
+	for i, s := range files {
+		if s.err != nil && s.err.Error() != s.said {
+			l.warn(ctx, s.err)
+			told := *s
+			told.said = s.err.Error()
+			files[i] = &told
+		}
+	}
 	l.shelf.mu.Lock()
 	defer l.shelf.mu.Unlock()
 	l.shelf.files, l.shelf.looked = files, true
@@ -67,13 +75,17 @@ func (l *Loader[D]) look(ctx context.Context) error {
 
 // read returns what is known of a file: what it was, if it is the same. A file
 // that was found wanting is looked at again, since its surroundings can change,
-// unless it was run.
-func (l *Loader[D]) read(ctx context.Context, f Found, before *shelved) *shelved {
+// unless it was opened.
+func (l *Loader[D]) read(f Found, before *shelved) *shelved {
 	info, err := os.Stat(f.Path)
-	if err == nil && before != nil && before.sameAs(info) && (before.err == nil || before.ran) {
+	same := err == nil && before != nil && before.sameAs(info)
+	if same && (before.err == nil || before.ran) {
 		return before
 	}
 	s := &shelved{Found: f}
+	if before != nil {
+		s.said = before.said
+	}
 	if err == nil {
 		s.info = info
 	}
@@ -82,10 +94,7 @@ func (l *Loader[D]) read(ctx context.Context, f Found, before *shelved) *shelved
 		s.sum = a.sum()
 		_, s.manifest, err = l.judge(a, "")
 	}
-	s.err = err
-	if err != nil && (before == nil || before.err == nil || before.err.Error() != err.Error()) {
-		s.err = l.failed(ctx, f.Name, f.Path, err)
-	}
+	s.err = filled(f.Name, f.Path, err)
 	return s
 }
 
@@ -94,7 +103,7 @@ func (l *Loader[D]) read(ctx context.Context, f Found, before *shelved) *shelved
 func takenTwice(files []*shelved) {
 	type key struct{ name, version string }
 	first := map[key]*shelved{}
-	for _, s := range files {
+	for i, s := range files {
 		if s.err != nil {
 			continue
 		}
@@ -105,8 +114,10 @@ func takenTwice(files []*shelved) {
 			continue
 		}
 		if s.sum != other.sum {
-			s.err = &LoadError{Stage: StageFind, Driver: k.name, File: s.Path, Wanted: "one file of " + k.name + " " + k.version,
+			twice := *s
+			twice.err = &LoadError{Stage: StageFind, Driver: k.name, File: s.Path, Wanted: "one file of " + k.name + " " + k.version,
 				Found: "another one, which is taken: " + other.Path, Remedy: "remove one of them, or give it a version of its own"}
+			files[i] = &twice
 		}
 	}
 }
@@ -137,20 +148,29 @@ func (l *Loader[D]) shelved(ctx context.Context) ([]*shelved, error) {
 	return l.shelf.files, nil
 }
 
-// note remembers of a file in the directories that it failed.
-func (l *Loader[D]) note(path string, err error) {
+// note remembers of a file in the directories that it failed, and tells whether
+// the log should be told.
+func (l *Loader[D]) note(path string, err error) (news bool) {
 	le, ok := errors.AsType[*LoadError](err)
 	if !ok {
-		return // the caller's context has ended
+		return false // the caller's context has ended
 	}
+	l.shelf.looking.Lock()
+	defer l.shelf.looking.Unlock()
 	info, serr := os.Stat(path)
 	l.shelf.mu.Lock()
 	defer l.shelf.mu.Unlock()
 	i := slices.IndexFunc(l.shelf.files, func(s *shelved) bool { return s.Path == path })
 	if i < 0 || serr != nil || !l.shelf.files[i].sameAs(info) {
-		return
+		return true
 	}
 	changed := *l.shelf.files[i]
-	changed.err, changed.ran = err, slices.Contains([]Stage{StageProbe, StageOpen, StageBind, StageRegister}, le.Stage)
+	news = changed.said != err.Error()
+	changed.said = err.Error()
+	if le.Stage != StageRegister { // which the registry knows, and which can change
+		changed.err, changed.ran = err, opened(changed.sum)
+	}
+	l.shelf.files = slices.Clone(l.shelf.files)
 	l.shelf.files[i] = &changed
+	return news
 }

@@ -61,8 +61,9 @@ func (l *Loader[D]) Drivers() []Status {
 			all = append(all, s)
 		}
 	}
+	loaded := slices.Clone(all)
 	for _, f := range files {
-		if s := f.status(); !slices.ContainsFunc(all, func(known Status) bool { return known.SHA256 != "" && known.SHA256 == s.SHA256 }) {
+		if s := f.status(); !slices.ContainsFunc(loaded, func(known Status) bool { return known.SHA256 != "" && known.SHA256 == s.SHA256 }) {
 			all = append(all, s)
 		}
 	}

@@ -16,7 +16,7 @@ type sweepKey struct{}
 
 func sweeping(ctx context.Context) bool { return ctx.Value(sweepKey{}) != nil }
 
-// A sweep begins at once, and again after a while for what was given back
+// There is a sweep at once, and again after a while for what was given back
 // meanwhile, which takes only a moment; then more and more seldom, for a
 // connection that was never used.
 const (
@@ -30,72 +30,67 @@ const (
 // Only the pool may close them: it may be closing a statement of such a
 // connection at any time. It has no way to ask for that, so the sweeper takes
 // idle connections out as anybody does, and gives those of the lane back as bad.
-// Those of other lanes it holds until it is through, or it would get the same
-// one again.
-func (l *lane) sweep(db *sql.DB) {
+func (l *lane) sweep(db *sql.DB, idle []*sql.Conn) {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		if l.hasIdle() && !l.sweepOnce(db) {
-			return
+		for _, c := range idle {
+			// The driver's code runs here, and nobody could recover its panic.
+			if ended := contain(func() { discard(c) }); ended != nil {
+				l.all.log.Warn("connection did not close", "driver", l.inst.of.Manifest.Name, "version", l.inst.of.Manifest.Version, "error", ended)
+			}
 		}
 		select {
 		case <-l.drained:
 			return
 		case <-time.After(pause):
 		}
+		idle = l.takeIdle(db)
 	}
 }
 
-// sweepOnce reports false if the pool is closed: then it closes what it has
-// itself.
-func (l *lane) sweepOnce(db *sql.DB) (open bool) {
+// discard gives a connection back as bad, so that the pool closes it.
+func discard(c *sql.Conn) {
+	_ = c.Raw(func(any) error { return driver.ErrBadConn })
+}
+
+// takeIdle takes the idle connections of the lane out of a pool. Those of other
+// lanes it holds until it is through, or it would get the same one again. None of
+// the driver's code runs, except IsValid of the others.
+func (l *lane) takeIdle(db *sql.DB) (mine []*sql.Conn) {
 	// The pool can be at its limit with none idle by then, and let callers wait.
 	ctx, cancel := context.WithTimeout(context.WithValue(context.Background(), sweepKey{}, true), 100*time.Millisecond)
 	defer cancel()
-	for l.hasIdle() && db.Stats().Idle > 0 {
+	var others []*sql.Conn
+	for len(mine) < l.idle() && db.Stats().Idle > 0 {
 		c, err := db.Conn(ctx)
-		if errors.Is(err, errNoneIdle) || errors.Is(err, context.DeadlineExceeded) {
-			return true
-		}
 		if err != nil {
-			return false
+			break // there is none, or the pool is closed
 		}
-		defer c.Close()
+		ours := false
 		_ = c.Raw(func(raw any) error {
-			if f, ok := raw.(interface{ common() *followConn }); ok && f.common().lane == l {
-				return driver.ErrBadConn
-			}
+			f, ok := raw.(interface{ common() *followConn })
+			ours = ok && f.common().lane == l
 			return nil
 		})
+		if ours {
+			mine = append(mine, c)
+		} else {
+			others = append(others, c)
+		}
 	}
-	return true
+	for _, c := range others {
+		_ = contain(func() { _ = c.Close() })
+	}
+	return mine
 }
 
-// hasIdle tells whether the pool may have a connection of the lane that nobody
-// uses.
-func (l *lane) hasIdle() bool {
+// idle counts the connections of the lane that the pool may have.
+func (l *lane) idle() (n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for c := range l.conns {
 		if c.idle.Load() {
-			return true
+			n++
 		}
 	}
-	return false
-}
-
-// handover is how long after a lane was retired a connection can be on its way
-// from one caller to the next, with plenty to spare.
-const handover = 100 * time.Millisecond
-
-// scarce tells whether a retired lane's connection must do once more. A pool
-// that makes callers wait hands connections from one to the next, and the third
-// time that database/sql gets a bad one it returns driver.ErrBadConn to the
-// caller. That can only happen to those who waited, and who were refused twice
-// before.
-func (l *lane) scarce() bool {
-	if l.pool == nil { // how full it is, is not known
-		return l.refused.Load() >= 2 && time.Since(l.retiredAt) < handover
-	}
-	s := l.pool.Stats()
-	return s.MaxOpenConnections > 0 && s.WaitCount > 0
+	return n
 }

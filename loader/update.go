@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 )
@@ -14,16 +15,20 @@ type Change struct {
 	Name, From, To string
 }
 
-// register is the stage of that name.
-func (l *Loader[D]) register(d *Driver[D]) error { return registerFault(d, l.drivers.register(d)) }
-
-// registerFault says which driver a follower could not take, and why.
-func registerFault[D any](d *Driver[D], err error) error {
-	if err == nil || errors.Is(err, ErrClosed) {
-		return err
+// register is the stage of that name. A driver that comes too late is shut down.
+func (l *Loader[D]) register(ctx context.Context, d *Driver[D]) error {
+	err := l.drivers.register(ctx, d)
+	if err != nil && !l.drivers.holds(d) {
+		shutDown(l.log, d.Manifest, d.Value)
 	}
+	return err
+}
+
+// registerFault says which driver a follower could not take. Why is in Err alone:
+// a driver may quote the DSN, and this goes into logs.
+func registerFault[D any](d *Driver[D], err error) error {
 	return &LoadError{Stage: StageRegister, Driver: d.Manifest.Name, File: d.File, Wanted: "a version that every open database can use",
-		Found: "version " + d.Manifest.Version + ", which says: " + err.Error(), Remedy: "use a version of the driver that accepts the same DSNs", Err: err}
+		Found: "version " + d.Manifest.Version + ", which refuses one (LoadError.Err says why)", Remedy: "use a version of the driver that accepts the same DSNs", Err: err}
 }
 
 // Refresh looks at the directories again. For each driver that is current it
@@ -32,9 +37,10 @@ func registerFault[D any](d *Driver[D], err error) error {
 // *sql.DB that was opened by its name moves over to it. A pinned driver stays,
 // and so does one whose file is gone.
 //
-// A version that fails changes nothing; the next lower one is tried. It is not
-// run again before its file has changed, and neither is one that was rolled
-// back. The error joins those of all that failed now. When ctx ends, what has
+// A version that fails changes nothing; the next lower one is tried. One that was
+// opened and failed is not run again before its file has changed; one that an open
+// database refuses is asked again each time; one that was rolled back is left
+// alone. The error joins those of all that failed now. When ctx ends, what has
 // become current stays so.
 func (l *Loader[D]) Refresh(ctx context.Context) ([]Change, error) {
 	if err := l.begin(ctx); err != nil {
@@ -78,27 +84,34 @@ func (l *Loader[D]) advance(ctx context.Context, name string) (*Change, error) {
 	if !ok || l.drivers.pinned(name) != "" {
 		return nil, nil
 	}
-	choices, err := l.choices(ctx, name)
-	if err != nil {
+	choices, err := l.choices(ctx, name, "")
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotAllowed) {
 		return nil, nil // there is nothing any more, and that changes nothing
+	}
+	if err != nil {
+		return nil, l.failed(ctx, name, "", err)
 	}
 	var faults []error
 	for _, c := range choices {
 		if compareVersions(c.version, old.Manifest.Version) <= 0 {
 			break
 		}
-		if l.drivers.unwelcome(name, c.version) {
+		if l.drivers.wasLeft(name, c.version) {
 			continue
 		}
-		if s := l.onShelf(c.file); s != nil && s.err != nil {
+		d, loaded := l.drivers.byVersion(name, c.version)
+		if s := l.onShelf(c.file); !loaded && s != nil && s.err != nil {
 			if !s.ran {
 				faults = append(faults, s.err)
 			}
 			continue
 		}
-		d, err := l.take(ctx, name, c)
+		var err error
+		if !loaded {
+			d, err = l.take(ctx, name, c)
+		}
 		if err == nil {
-			err = l.promote(d)
+			err = l.promote(ctx, d)
 		}
 		if err == nil {
 			l.log.InfoContext(ctx, "driver updated", "driver", name, "from", old.Manifest.Version, "to", d.Manifest.Version)
@@ -112,9 +125,15 @@ func (l *Loader[D]) advance(ctx context.Context, name string) (*Change, error) {
 	return nil, errors.Join(faults...)
 }
 
-// promote makes a loaded driver current, if it is not.
-func (l *Loader[D]) promote(d *Driver[D]) error {
-	return registerFault(d, l.drivers.promote(d, func(*lineage[D], *Driver[D]) {}))
+// promote makes a loaded driver current, if it is not. What it says for the first
+// time goes to the log.
+func (l *Loader[D]) promote(ctx context.Context, d *Driver[D]) error {
+	before := l.drivers.refusal(d)
+	err := l.drivers.promote(ctx, d, func(*lineage[D], *Driver[D]) {})
+	if err != nil && (before == nil || before.Error() != err.Error()) {
+		l.warn(ctx, err)
+	}
+	return err
 }
 
 // Rollback makes the version current again that was so before, and moves every
@@ -133,7 +152,7 @@ func (l *Loader[D]) Rollback(ctx context.Context, name string) (*Driver[D], erro
 			Remedy: "pin a version: loader.Loader.Pin"}
 	}
 	var from string
-	err := l.drivers.promote(d, func(lin *lineage[D], old *Driver[D]) {
+	err := l.drivers.promote(ctx, d, func(lin *lineage[D], old *Driver[D]) {
 		from = old.Manifest.Version
 		lin.left[old] = true
 		if lin.pinned != "" {
@@ -141,7 +160,7 @@ func (l *Loader[D]) Rollback(ctx context.Context, name string) (*Driver[D], erro
 		}
 	})
 	if err != nil {
-		return nil, registerFault(d, err)
+		return nil, err
 	}
 	l.log.InfoContext(ctx, "driver rolled back", "driver", name, "from", from, "to", d.Manifest.Version)
 	return d, nil
@@ -156,11 +175,8 @@ func (l *Loader[D]) Pin(ctx context.Context, name, version string) (*Driver[D], 
 		return nil, err
 	}
 	defer l.end()
-	before := l.drivers.pinned(name)
-	l.drivers.pin(name, version)
 	d, err := l.pin(ctx, name, version)
 	if err != nil {
-		l.drivers.pin(name, before)
 		return nil, err
 	}
 	l.log.InfoContext(ctx, "driver pinned", "driver", name, "version", version)
@@ -170,7 +186,7 @@ func (l *Loader[D]) Pin(ctx context.Context, name, version string) (*Driver[D], 
 func (l *Loader[D]) pin(ctx context.Context, name, version string) (*Driver[D], error) {
 	d, ok := l.drivers.byVersion(name, version)
 	if !ok {
-		choices, err := l.choices(ctx, name)
+		choices, err := l.choices(ctx, name, version)
 		if err != nil {
 			return nil, l.failed(ctx, name, "", err)
 		}
@@ -182,10 +198,12 @@ func (l *Loader[D]) pin(ctx context.Context, name, version string) (*Driver[D], 
 		return nil, &LoadError{Stage: StageFind, Driver: name, File: d.File, Wanted: "version " + version, Found: "version " + d.Manifest.Version,
 			Remedy: fmt.Sprintf("install %s-v%s.so", name, version)}
 	}
-	err := l.drivers.promote(d, func(lin *lineage[D], _ *Driver[D]) { delete(lin.left, d) })
-	return d, registerFault(d, err)
+	return d, l.drivers.promote(ctx, d, func(lin *lineage[D], _ *Driver[D]) {
+		delete(lin.left, d)
+		lin.pinned = version
+	})
 }
 
 // Unpin lets a driver go that was pinned. Its version stays current until the
 // next Refresh. It does nothing to a name that is not pinned.
-func (l *Loader[D]) Unpin(name string) { l.drivers.pin(name, "") }
+func (l *Loader[D]) Unpin(name string) { l.drivers.unpin(name) }
