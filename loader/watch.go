@@ -2,6 +2,8 @@ package loader
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -42,6 +44,7 @@ func (l *Loader[D]) Watch(ctx context.Context) error {
 	due := time.NewTimer(0)
 	defer due.Stop()
 	var since time.Time // of the first event that was not looked into, or zero
+	unwatched := ""     // what the log was told last
 	for {
 		select {
 		case <-ctx.Done():
@@ -62,10 +65,13 @@ func (l *Loader[D]) Watch(ctx context.Context) error {
 		}
 		since = time.Time{}
 		if w != nil {
-			l.watchDirs(w)
+			if err := l.watchDirs(w); err != nil && err.Error() != unwatched {
+				unwatched = err.Error()
+				l.log.WarnContext(ctx, "driver directories are only looked at now and then", "every", l.cfg.Rescan, "error", err)
+			}
 		}
 		// What failed is in the log already.
-		if _, err := l.Refresh(ctx); err == ErrClosed {
+		if _, err := l.Refresh(ctx); errors.Is(err, ErrClosed) {
 			return err
 		}
 	}
@@ -88,14 +94,20 @@ func (l *Loader[D]) concerns(path string) bool {
 // watchDirs watches the directories, or where one is missing the nearest one
 // above it that is there. To watch one again does nothing; one that was removed
 // is not watched any more, and has to be again when it is back.
-func (l *Loader[D]) watchDirs(w *fsnotify.Watcher) {
+// The error names those that are there and cannot be watched.
+func (l *Loader[D]) watchDirs(w *fsnotify.Watcher) error {
+	var faults []error
 	for _, dir := range l.cfg.Dirs {
 		dir = filepath.Clean(dir)
 		there := false
 		for ; ; dir = filepath.Dir(dir) {
 			if !there {
 				info, err := os.Stat(dir)
-				there = err == nil && info.IsDir() && w.Add(dir) == nil
+				if there = err == nil && info.IsDir(); there {
+					if err := w.Add(dir); err != nil {
+						faults = append(faults, fmt.Errorf("%s: %w", dir, err))
+					}
+				}
 			}
 			// A symbolic link of the kind "current -> releases/7" changes in the
 			// directory that it is in.
@@ -107,4 +119,5 @@ func (l *Loader[D]) watchDirs(w *fsnotify.Watcher) {
 			}
 		}
 	}
+	return errors.Join(faults...)
 }
