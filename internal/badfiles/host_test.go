@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -130,6 +131,7 @@ func hostMain(file string) {
 func (s step) run() (o outcome) {
 	start := time.Now()
 	defer func() { o.Took = time.Since(start) }()
+	s.Config.Logger = slog.New(slog.DiscardHandler) // which drivers get, too
 	l, err := loader.New(s.Config)
 	if err == nil && s.While != "" {
 		defer meanwhile(s.File, changes[s.While])()
