@@ -152,3 +152,29 @@ func TestNextLowerVersionIsTried(t *testing.T) {
 	_, err = newLoader(t, cfg).Load(t.Context(), "good")
 	require.Equal(t, best, refused(t, err, StageInspect).File)
 }
+
+func TestTwoFilesOfOneVersion(t *testing.T) {
+	root, dirs := lay(t, "d1/good-v1.2.0.so = good", "d2/good.so = good")
+	second := filepath.Join(root, "d2/good.so")
+	f, err := os.OpenFile(second, os.O_APPEND|os.O_WRONLY, 0)
+	require.NoError(t, err)
+	_, err = f.WriteString("another build")
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	var log strings.Builder
+	l := newLoader(t, Config{Dirs: dirs, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	_, err = l.Refresh(t.Context())
+	require.NoError(t, err)
+	all := l.Drivers()
+	require.Len(t, all, 2)
+	require.Equal(t, []State{Discovered, Failed}, []State{all[0].State, all[1].State})
+	le := refused(t, all[1].Err, StageFind)
+	require.Equal(t, second, le.File)
+	require.Equal(t, "one file of good 1.2.0", le.Wanted)
+	require.Contains(t, le.Found, filepath.Join(root, "d1/good-v1.2.0.so"))
+	require.Contains(t, log.String(), second)
+
+	d, err := l.Load(t.Context(), "good")
+	require.NoError(t, err)
+	require.Equal(t, filepath.Join(root, "d1/good-v1.2.0.so"), d.File)
+}
