@@ -197,10 +197,10 @@ func (d *dynamic) checkTags() error {
 			}
 		}
 	}
-	if n := d.tags[elf.DT_PLTREL]; n != 0 && n != uint64(elf.DT_RELA) {
+	if n, ok := d.tags[elf.DT_PLTREL]; ok && n != uint64(elf.DT_RELA) {
 		return corrupt("relocations of calls with addends (DT_PLTREL)", fmt.Sprintf("type %d", n))
 	}
-	if n := d.tags[dtRelrEnt]; n != 0 && n != 8 {
+	if n, ok := d.tags[dtRelrEnt]; ok && n != 8 {
 		return corrupt("packed relocations of 8 bytes", fmt.Sprintf("%d", n))
 	}
 	if n := len(d.strings); n == 0 || d.strings[n-1] != 0 {

@@ -130,6 +130,8 @@ func TestCheckRefuses(t *testing.T) {
 		{"no DT_PLTREL", "DT_PLTREL", sound, func(l layout) { l.tag(elf.DT_PLTREL, tag, 0x6ffffef0) }},
 		{"no DT_VERSYM", "DT_VERSYM", sound, func(l layout) { l.tag(elf.DT_VERSYM, tag, 0x6ffffef0) }},
 		{"DT_PLTREL", "with addends", sound, func(l layout) { l.tag(elf.DT_PLTREL, 8, 17) }},
+		{"DT_PLTREL of 0", "with addends", sound, func(l layout) { l.tag(elf.DT_PLTREL, 8, 0) }},
+		{"DT_RELRENT of 0", "packed relocations of 8", sound, func(l layout) { l.tag(dtRelrEnt, 8, 0) }},
 		{"DT_RELRENT", "packed relocations of 8", sound, func(l layout) { l.tag(dtRelrEnt, 8, 4) }},
 		{"DT_SONAME", "a text for DT_SONAME", sound, func(l layout) { l.tag(elf.DT_SONAME, 8, 1<<20) }},
 		{"end of the names", "ends with a zero byte", sound, func(l layout) { l.byte(".dynstr", -1, 'x') }},

@@ -130,7 +130,12 @@ func (d *dynamic) findSymbols(sym *section, tags map[elf.DynTag]uint64) error {
 
 // findRelocations does the same for the relocations. They are optional.
 func (d *dynamic) findRelocations(tags map[elf.DynTag]uint64) error {
-	addr, size := tags[elf.DT_RELA], tags[elf.DT_RELASZ]
+	addr, ok := tags[elf.DT_RELA]
+	size := tags[elf.DT_RELASZ]
+	// The dynamic linker asserts the one even if there is nothing to relocate.
+	if size%relaSize != 0 || ok && tags[elf.DT_RELAENT] != relaSize {
+		return corrupt(fmt.Sprintf("relocations of %d bytes", relaSize), fmt.Sprintf("%d of %d", size, tags[elf.DT_RELAENT]))
+	}
 	sec := d.sectionNamed(".rela.dyn")
 	if sec == nil {
 		// The Go linker's own name for it, when no C linker took part.
@@ -144,9 +149,6 @@ func (d *dynamic) findRelocations(tags map[elf.DynTag]uint64) error {
 	}
 	if err := d.sameTable("relocations", sec, addr, size); err != nil {
 		return err
-	}
-	if size%relaSize != 0 || (size != 0 && tags[elf.DT_RELAENT] != relaSize) {
-		return corrupt(fmt.Sprintf("relocations of %d bytes", relaSize), fmt.Sprintf("%d of %d", size, tags[elf.DT_RELAENT]))
 	}
 	d.relaOff, d.relaCount = sec.off, size/relaSize
 	return nil

@@ -95,6 +95,11 @@ func TestReadRefuses(t *testing.T) {
 		{"DT_RELA", Inconsistent, "", word("dynamic", 5*16+8, craftBase+0x100)},
 		{"DT_RELASZ", Inconsistent, "", word("dynamic", 6*16+8, 24)},
 		{"DT_RELAENT", Corrupt, "relocations of 24", word("dynamic", 7*16+8, 8)},
+		{"DT_RELAENT of 0 for no relocations", Corrupt, "relocations of 24", func(b []byte, at map[string]uint64) {
+			clear(b[at["sections"]+3*64+32:][:8])
+			clear(b[at["dynamic"]+6*16+8:][:8])
+			clear(b[at["dynamic"]+7*16+8:][:8])
+		}},
 		{"DT_NEEDED", Corrupt, "needed libraries", word("dynamic", 8, 1<<20)},
 		{"dynamic table without end", Corrupt, "an end of", word("dynamic", 8*16, uint64(elf.DT_DEBUG))},
 		{"section at another offset", Inconsistent, "", word("sections", 64+24, 0x60)},
