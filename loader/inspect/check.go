@@ -44,18 +44,35 @@ func (d *dynamic) checkSegments() error {
 			return corrupt("a loaded segment that can be read", fmt.Sprintf("one at %#x with flags %v", seg.addr, seg.flags))
 		}
 	}
+	if load := d.load(d.dynamicAddr()); d.image.dynamic.flags&elf.PF_W != 0 && (load == nil || load.flags&elf.PF_W == 0) {
+		return corrupt("a dynamic segment inside a writable one, as its flags say", "one that cannot be written")
+	}
+	tables := 0
 	for _, seg := range d.others {
+		if seg.kind == elf.PT_PHDR {
+			tables++
+		}
 		if err := d.checkSegment(seg); err != nil {
 			return err
 		}
+	}
+	if tables > 1 {
+		return corrupt("one segment of program headers", fmt.Sprintf("%d", tables))
 	}
 	return nil
 }
 
 func (d *dynamic) checkSegment(seg segment) error {
 	switch seg.kind {
+	case elf.PT_PHDR:
+		// The dynamic linker takes what is at the address for the headers.
+		off, ok := d.fileOffset(seg.addr, d.headers.filesz)
+		if !ok || off != d.headers.off || !d.mapped(seg.addr, d.headers.filesz, elf.PF_R) {
+			return corrupt("the program headers where their segment is mapped",
+				fmt.Sprintf("one at address %#x for headers at offset %#x", seg.addr, d.headers.off))
+		}
 	case elf.PT_TLS:
-		if seg.align == 0 || seg.align&(seg.align-1) != 0 || seg.filesz > seg.memsz || !d.mapped(seg.addr, seg.filesz, elf.PF_R) {
+		if seg.align == 0 || seg.align&(seg.align-1) != 0 || seg.align > pageMax || seg.memsz > maxTLS || seg.filesz > seg.memsz || !d.mapped(seg.addr, seg.filesz, elf.PF_R) {
 			return corrupt("a thread-local segment inside a loaded one",
 				fmt.Sprintf("%#x of %#x bytes at %#x, alignment %#x", seg.filesz, seg.memsz, seg.addr, seg.align))
 		}
@@ -72,6 +89,9 @@ func (d *dynamic) checkSegment(seg segment) error {
 	}
 	return nil
 }
+
+// maxTLS bounds what each thread gets for one file, which is some kilobytes.
+const maxTLS = 64 << 20
 
 // load returns the loaded segment that has an address, or nil.
 func (d *dynamic) load(addr uint64) *segment {
@@ -102,6 +122,7 @@ func (d *dynamic) checkSections() error {
 			relro = seg
 		}
 	}
+	tlsEnd := tls.addr
 	protectedEnd := (relro.addr + relro.memsz) &^ (pageSize - 1)
 	for i := range d.sections {
 		s := &d.sections[i]
@@ -111,6 +132,9 @@ func (d *dynamic) checkSections() error {
 		if s.flags&elf.SHF_TLS != 0 && (s.addr < tls.addr || s.size > tls.memsz || s.addr-tls.addr > tls.memsz-s.size) {
 			return disagree("a thread-local segment with "+s.name, fmt.Sprintf("%#x bytes at %#x", tls.memsz, tls.addr))
 		}
+		if s.flags&elf.SHF_TLS != 0 {
+			tlsEnd = max(tlsEnd, s.addr+s.size)
+		}
 		if !d.holds(s) {
 			return disagree(fmt.Sprintf("a loaded segment with section %q, as its flags say", s.name),
 				fmt.Sprintf("%#x bytes at %#x, offset %#x, in none", s.size, s.addr, s.off))
@@ -119,6 +143,10 @@ func (d *dynamic) checkSections() error {
 			return disagree(fmt.Sprintf("section %q outside of what is protected after relocation", s.name),
 				fmt.Sprintf("%#x protected bytes at %#x", relro.memsz, relro.addr))
 		}
+	}
+	// Some linkers round the size up.
+	if tls.memsz > 0 && tls.memsz > (tlsEnd-tls.addr+tls.align-1)&^(tls.align-1) {
+		return disagree("a thread-local segment of the sections in it", fmt.Sprintf("%#x bytes for %#x", tls.memsz, tlsEnd-tls.addr))
 	}
 	return nil
 }

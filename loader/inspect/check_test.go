@@ -99,6 +99,42 @@ func TestCheckTakesWhatLinkersMake(t *testing.T) {
 	}
 }
 
+// What the linker at hand does not write, others do.
+func TestCheckTakesWhatOtherLinkersMake(t *testing.T) {
+	needGCC(t)
+	plain := libraryOfEverything(t)
+	for _, tc := range []struct {
+		name string
+		bend func(l layout)
+	}{
+		{"segment of program headers", func(l layout) {
+			l.header(elf.PT_GNU_STACK, 0, uint64(elf.PT_PHDR)|4<<32)
+			l.header(elf.PT_GNU_STACK, 16, 64)
+		}},
+		{"calls at the end of the relocations", func(l layout) {
+			both := l.section(".rela.dyn").Size + l.section(".rela.plt").Size
+			require.Equal(t, l.address(".rela.dyn")+both, l.address(".rela.plt")+l.section(".rela.plt").Size, "something between the two")
+			l.sectionHeader(".rela.dyn", 32, both)
+			l.tag(elf.DT_RELASZ, 8, both)
+		}},
+		{"relative relocations in no order", func(l layout) {
+			one, two := l.at(".rela.dyn", 0)[:relaSize], l.at(".rela.dyn", relaSize)[:relaSize]
+			first := slices.Clone(one)
+			copy(one, two)
+			copy(two, first)
+		}},
+		{"size of thread-local variables rounded up", func(l layout) { l.header(elf.PT_TLS, 48, 64); l.header(elf.PT_TLS, 40, 64) }},
+	} {
+		file := slices.Clone(plain)
+		parsed, err := elf.NewFile(bytes.NewReader(plain))
+		require.NoError(t, err)
+		tc.bend(layout{t, file, parsed})
+		ok, err := checkFile(file)
+		assert.True(t, ok, tc.name)
+		assert.NoError(t, err, tc.name)
+	}
+}
+
 // Each entry bends one field of a sound library, and is found by the check that
 // is for it.
 func TestCheckRefuses(t *testing.T) {
@@ -118,8 +154,26 @@ func TestCheckRefuses(t *testing.T) {
 		{"unreadable", "can be read", sound, func(l layout) { l.flags(elf.PT_LOAD, elf.PF_W) }},
 		{"code without leave to run", `section ".plt"`, sound, func(l layout) { l.sectionFlags(".rodata", elf.SHF_EXECINSTR); l.sectionFlags(".plt", elf.SHF_WRITE) }},
 		{"data that can only be run", "a loaded segment with section", sound, func(l layout) { l.mapping(".eh_frame", elf.PF_X) }},
+		{"program headers elsewhere", "program headers where", sound, func(l layout) {
+			l.header(elf.PT_GNU_STACK, 0, uint64(elf.PT_PHDR)|4<<32)
+			l.header(elf.PT_GNU_STACK, 16, 64+56)
+		}},
+		{"program headers nowhere", "program headers where", sound, func(l layout) {
+			l.header(elf.PT_GNU_STACK, 0, uint64(elf.PT_PHDR)|4<<32)
+			l.header(elf.PT_GNU_STACK, 16, 1<<40)
+		}},
+		{"program headers twice", "one segment of program headers", sound, func(l layout) {
+			for _, kind := range []elf.ProgType{elf.PT_GNU_STACK, elf.PT_GNU_EH_FRAME} {
+				l.header(kind, 0, uint64(elf.PT_PHDR)|4<<32)
+				l.header(kind, 16, 64)
+			}
+		}},
+		{"dynamic table that is written", "as its flags say", sound, func(l layout) { l.mapping(".dynamic", elf.PF_R) }},
 		{"TLS outside", "thread-local segment inside", sound, func(l layout) { l.header(elf.PT_TLS, 16, 1<<30) }},
 		{"TLS without alignment", "thread-local segment inside", sound, func(l layout) { l.header(elf.PT_TLS, 48, 0) }},
+		{"TLS with the alignment of more than a page", "thread-local segment inside", sound, func(l layout) { l.header(elf.PT_TLS, 48, 1<<40) }},
+		{"TLS without bounds", "thread-local segment inside", sound, func(l layout) { l.header(elf.PT_TLS, 40, 1<<40) }},
+		{"TLS of more than its sections", "of the sections in it", sound, func(l layout) { l.header(elf.PT_TLS, 40, 1<<20) }},
 		{"TLS elsewhere", "thread-local segment with", sound, func(l layout) { l.header(elf.PT_TLS, 16, l.address(".init_array")) }},
 		{"protected code", "writable segment to protect", sound, func(l layout) { l.header(elf.PT_GNU_RELRO, 16, 0) }},
 		{"protected data", "outside of what is protected", sound, func(l layout) { l.header(elf.PT_GNU_RELRO, 40, 0x3000) }},
@@ -169,8 +223,14 @@ func TestCheckRefuses(t *testing.T) {
 		{"slot elsewhere", "can follow", plain, func(l layout) { l.word(".rela.plt", 0, l.address(".data")) }},
 		{"slot with an addend", "can follow", plain, func(l layout) { l.word(".rela.plt", 16, 8) }},
 		{"two slots for a function", "can follow", plain, func(l layout) { l.word(".rela.plt", 24+8, l.read64(".rela.plt", 8)) }},
-		{"DT_RELACOUNT", "relative relocations by rising address", plain, func(l layout) { l.tag(elf.DT_RELACOUNT, 8, l.tagValue(elf.DT_RELACOUNT)+1) }},
-		{"DT_PLTRELSZ", "relocations of calls of 24 bytes", plain, func(l layout) { l.tag(elf.DT_PLTRELSZ, 8, 1<<20) }},
+		{"DT_RELACOUNT", "relative relocations first", plain, func(l layout) { l.tag(elf.DT_RELACOUNT, 8, l.tagValue(elf.DT_RELACOUNT)+1) }},
+		{"DT_PLTRELSZ", "relocations of calls at", plain, func(l layout) { l.tag(elf.DT_PLTRELSZ, 8, 1<<20) }},
+		{"DT_JMPREL among the others", "relocations of calls at", plain, func(l layout) { l.tag(elf.DT_JMPREL, 8, l.address(".rela.dyn")+24) }},
+		{"DT_JMPREL among the others without a section", "at the end of the others", plain, func(l layout) {
+			l.sectionHeader(".rela.plt", 32, 0)
+			l.tag(elf.DT_JMPREL, 8, l.address(".rela.dyn")+24)
+		}},
+		{"call without a relocation", "calls that write", plain, func(l layout) { l.word(".rela.plt", 8, 0) }},
 		{"packed relocation of code", "packed relocations of writable", sound, func(l layout) { l.word(".relr.dyn", 0, 0x1000) }},
 		{"packed relocations without a start", "packed relocations of writable", sound, func(l layout) { l.word(".relr.dyn", 0, 3) }},
 		{"packed relocations beyond the end", "packed relocations of writable", sound, func(l layout) { l.word(".relr.dyn", 8, 1<<63|1) }},
@@ -299,10 +359,14 @@ func (l layout) lastFilesz() uint64 {
 
 // sectionFlags changes the flags of a section, which is loaded.
 func (l layout) sectionFlags(name string, flags elf.SectionFlag) {
+	l.sectionHeader(name, 8, uint64(flags|elf.SHF_ALLOC))
+}
+
+func (l layout) sectionHeader(name string, off int, v uint64) {
 	i := slices.IndexFunc(l.parsed.Sections, func(s *elf.Section) bool { return s.Name == name })
 	require.NotEqual(l.t, -1, i, name)
 	table := binary.LittleEndian.Uint64(l.bytes[40:])
-	binary.LittleEndian.PutUint64(l.bytes[table+uint64(i)*64+8:], uint64(flags|elf.SHF_ALLOC))
+	binary.LittleEndian.PutUint64(l.bytes[int(table)+i*64+off:], v)
 }
 
 // symbol returns where the record of a dynamic symbol stands in its table.

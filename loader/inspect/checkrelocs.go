@@ -127,6 +127,7 @@ type relocCheck struct {
 	last    int        // the loaded segment of the last place
 	hasTLS  bool       // the file has thread-local variables
 	textRel bool       // code is made writable meanwhile
+	calls   bool       // the table is the one that code for calls counts on
 	low     uint64
 	high    uint64
 }
@@ -152,18 +153,39 @@ func (d *dynamic) checkRelocations() error {
 	if err := c.packed(); err != nil {
 		return err
 	}
-	if err := c.table("relocations", d.tags[elf.DT_RELA], d.tags[elf.DT_RELASZ], d.tags[elf.DT_RELACOUNT]); err != nil {
+	rela, n, err := d.otherRelocations()
+	if err != nil {
 		return err
 	}
-	addr, size := d.tags[elf.DT_JMPREL], d.tags[elf.DT_PLTRELSZ]
-	if rela, n := d.tags[elf.DT_RELA], d.tags[elf.DT_RELASZ]; n > 0 && addr >= rela && addr < rela+n {
-		return nil // they are the end of the others
+	if err := c.table("relocations", rela, n, d.tags[elf.DT_RELACOUNT]); err != nil {
+		return err
 	}
-	return c.table("relocations of calls", addr, size, 0)
+	c.calls = true
+	return c.table("relocations of calls", d.tags[elf.DT_JMPREL], d.tags[elf.DT_PLTRELSZ], 0)
 }
 
-// table looks at one table. Its first so many relocations must be relative and
-// by rising address, since the dynamic linker takes them for such unseen.
+// otherRelocations returns the table of those that are not for calls, of which
+// some linkers make the others the end.
+func (d *dynamic) otherRelocations() (rela, n uint64, err error) {
+	addr, size := d.tags[elf.DT_JMPREL], d.tags[elf.DT_PLTRELSZ]
+	if s := d.sectionNamed(".rela.plt"); s != nil && s.flags&elf.SHF_ALLOC != 0 && s.size > 0 {
+		if err := d.sameTable("relocations of calls", s, addr, size); err != nil {
+			return 0, 0, err
+		}
+	}
+	rela, n = d.tags[elf.DT_RELA], d.tags[elf.DT_RELASZ]
+	if size == 0 || addr-rela >= n {
+		return rela, n, nil
+	}
+	if addr+size != rela+n || (addr-rela)%relaSize != 0 {
+		return 0, 0, corrupt("relocations of calls at the end of the others, or outside of them",
+			fmt.Sprintf("%#x bytes at %#x in %#x bytes at %#x", size, addr, n, rela))
+	}
+	return rela, addr - rela, nil
+}
+
+// table looks at one table. Its first so many relocations must be relative,
+// since the dynamic linker takes them for such unseen.
 func (c *relocCheck) table(what string, addr, size, relative uint64) error {
 	off, ok := c.fileOffset(addr, size)
 	if size == 0 {
@@ -173,17 +195,14 @@ func (c *relocCheck) table(what string, addr, size, relative uint64) error {
 		return corrupt(fmt.Sprintf("%s of %d bytes inside a loaded segment", what, relaSize),
 			fmt.Sprintf("%#x bytes at %#x, of which %d are relative", size, addr, relative))
 	}
-	before := uint64(0)
 	return c.chunks(what, off, size/relaSize, relaSize, func(buf []byte) error {
 		for ; len(buf) >= relaSize; buf = buf[relaSize:] { // a driver has a hundred thousand
 			place, info, addend := binary.LittleEndian.Uint64(buf), binary.LittleEndian.Uint64(buf[8:]), binary.LittleEndian.Uint64(buf[16:])
 			if relative > 0 {
 				relative--
-				if place < before || info>>32 != 0 || c.kind(info) != relocRelative {
-					return corrupt("relative relocations by rising address first, as DT_RELACOUNT says",
-						fmt.Sprintf("type %d at %#x after %#x", uint32(info), place, before))
+				if info>>32 != 0 || c.kind(info) != relocRelative {
+					return corrupt("relative relocations first, as DT_RELACOUNT says", fmt.Sprintf("type %d at %#x", uint32(info), place))
 				}
-				before = place
 			}
 			if err := c.one(place, info, addend); err != nil {
 				return err
@@ -205,6 +224,9 @@ func (c *relocCheck) one(place, info, addend uint64) error {
 	size := uint64(8)
 	switch kind {
 	case relocNone:
+		if c.calls {
+			return corrupt("relocations of calls that write an address", fmt.Sprintf("type %d at %#x", uint32(info), place))
+		}
 		return nil
 	case relocTLSDesc:
 		size = 16
@@ -305,7 +327,7 @@ func (c *relocCheck) write(place, n uint64) bool {
 	return taken == 0
 }
 
-func (c *relocCheck) dynamicAddr() uint64 { return c.image.dynamic.addr }
+func (d *dynamic) dynamicAddr() uint64 { return d.image.dynamic.addr }
 
 // packed looks at relative relocations in the short form: an address, and then
 // bits for each of the 63 words behind it, or an address again.

@@ -32,6 +32,7 @@ type image struct {
 	loads    []segment // PT_LOAD, by rising address, none overlapping
 	dynamic  *segment  // PT_DYNAMIC, or nil
 	others   []segment // of other types
+	headers  segment   // where the program headers are in the file
 	sections []section
 }
 
@@ -160,6 +161,7 @@ func (img *image) readSegments(h header) error {
 	if err != nil {
 		return err
 	}
+	img.headers = segment{off: h.phoff, filesz: uint64(len(raw))}
 	for ; len(raw) > 0; raw = raw[h.phsize:] {
 		seg := img.segment(raw)
 		switch seg.kind {
