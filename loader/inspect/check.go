@@ -110,9 +110,16 @@ func (d *dynamic) mapped(addr, n uint64, flags elf.ProgFlag) bool {
 	return n == 0 || seg != nil && seg.flags&flags == flags && addr-seg.addr <= seg.filesz && n <= seg.filesz-(addr-seg.addr)
 }
 
+// maxSections bounds what is gone through for many an address. A driver has 50
+// sections.
+const maxSections = 4096
+
 // checkSections holds the section table against the segments. The dynamic linker
 // never looks at it, but a segment that lost a part of what it had shows here.
 func (d *dynamic) checkSections() error {
+	if n := len(d.sections); n > maxSections {
+		return corrupt(fmt.Sprintf("at most %d sections", maxSections), fmt.Sprintf("%d", n))
+	}
 	var tls, relro segment
 	for _, seg := range d.others {
 		switch seg.kind {
@@ -225,6 +232,11 @@ func (d *dynamic) checkTags() error {
 			}
 		}
 	}
+	for _, tag := range []elf.DynTag{elf.DT_INIT_ARRAYSZ, elf.DT_FINI_ARRAYSZ} {
+		if n := d.tags[tag]; n%8 != 0 || n > maxArray {
+			return corrupt(fmt.Sprintf("at most %d bytes of addresses for %v", maxArray, tag), fmt.Sprintf("%d", n))
+		}
+	}
 	if n, ok := d.tags[elf.DT_PLTREL]; ok && n != uint64(elf.DT_RELA) {
 		return corrupt("relocations of calls with addends (DT_PLTREL)", fmt.Sprintf("type %d", n))
 	}
@@ -277,7 +289,7 @@ func (d *dynamic) checkCalls() error {
 		if n == 0 {
 			continue
 		}
-		if n%8 != 0 || n > maxArray || !d.mapped(addr, n, elf.PF_R) {
+		if !d.mapped(addr, n, elf.PF_R) {
 			return corrupt(fmt.Sprintf("a list of functions for %v", tag), fmt.Sprintf("%#x bytes at %#x", n, addr))
 		}
 		mem, _, err := d.relocated(addr, n)
@@ -321,7 +333,7 @@ func (d *dynamic) isFunction(addr uint64, usual string) (bool, error) {
 	named, first, last := false, uint64(math.MaxUint64), uint64(0)
 	err := d.records("the symbols", d.symOff, d.symCount, symSize, func(rec []byte) error {
 		sym := d.symbol(rec)
-		if sym.kind == elf.STT_FUNC && sym.section != elf.SHN_UNDEF && identifier(d.strings[sym.name:]) == nil {
+		if sym.kind == elf.STT_FUNC && sym.section != elf.SHN_UNDEF && goNamed(d.strings[sym.name:]) {
 			first, last = min(first, sym.value), max(last, sym.value)
 		} else if sym.kind == elf.STT_FUNC {
 			named = named || sym.value == addr

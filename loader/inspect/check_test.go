@@ -135,6 +135,22 @@ func TestCheckTakesWhatOtherLinkersMake(t *testing.T) {
 	}
 }
 
+// Addresses that lead beyond what they begin at are everyday C.
+func TestCheckTakesAddends(t *testing.T) {
+	path := compile(t, t.TempDir(), "libkeywayaddends.so", `
+extern char big[], unsized[];
+char *far = big + 8192, *before = big - 65, *within = unsized + 32;
+char base[64];
+char *letters = base - 'A';
+__asm__(".data\n.globl unsized\nunsized: .zero 64\n.text");
+`)
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	ok, err := checkFile(content)
+	assert.True(t, ok)
+	assert.NoError(t, err)
+}
+
 // Each entry bends one field of a sound library, and is found by the check that
 // is for it.
 func TestCheckRefuses(t *testing.T) {
@@ -190,6 +206,7 @@ func TestCheckRefuses(t *testing.T) {
 		{"DT_SONAME", "a text for DT_SONAME", sound, func(l layout) { l.tag(elf.DT_SONAME, 8, 1<<20) }},
 		{"end of the names", "ends with a zero byte", sound, func(l layout) { l.byte(".dynstr", -1, 'x') }},
 		{"DT_INIT_ARRAYSZ", "init_array at", sound, func(l layout) { l.tag(elf.DT_INIT_ARRAYSZ, 8, 1<<20) }},
+		{"DT_FINI_ARRAYSZ without bounds", "bytes of addresses for DT_FINI_ARRAYSZ", sound, func(l layout) { l.tag(elf.DT_FINI_ARRAYSZ, 8, 1<<40) }},
 		{"DT_INIT", "a function for DT_INIT", sound, func(l layout) { l.tag(elf.DT_INIT, 8, 0x10) }},
 		{"DT_FINI in a function", "a function for DT_FINI", sound, func(l layout) { l.tag(elf.DT_FINI, 8, l.tagValue(elf.DT_INIT)+3) }},
 		{"an entry of DT_INIT_ARRAY", "functions in the list of DT_INIT_ARRAY", sound, func(l layout) { l.word(".init_array", 0, 0x10) }},
@@ -219,6 +236,15 @@ func TestCheckRefuses(t *testing.T) {
 		{"relative address outside", "can follow", plain, func(l layout) { l.word(".rela.dyn", 16, 1<<40) }},
 		{"call to ask for data", "can follow", plain, func(l layout) { l.last(".rela.dyn", 8, uint64(elf.R_X86_64_IRELATIVE)) }},
 		{"symbol that is not there", "can follow", plain, func(l layout) { l.last(".rela.dyn", 8, 999<<32|uint64(elf.R_X86_64_64)) }},
+		{"address far from a variable of another file", "can follow", plain, func(l layout) { l.last(".rela.dyn", 8, 1<<32|uint64(elf.R_X86_64_64)); l.last(".rela.dyn", 16, 1<<31) }},
+		{"address far before a variable of another file", "can follow", plain, func(l layout) {
+			l.last(".rela.dyn", 8, 1<<32|uint64(elf.R_X86_64_64))
+			l.last(".rela.dyn", 16, ^uint64(1<<31))
+		}},
+		{"address far from a variable of its own", "can follow", plain, func(l layout) {
+			l.last(".rela.dyn", 8, uint64(l.symbol("pointer")/symSize)<<32|uint64(elf.R_X86_64_64))
+			l.last(".rela.dyn", 16, 1<<30)
+		}},
 		{"thread-local address of a function", "can follow", plain, func(l layout) { l.last(".rela.dyn", 8, 1<<32|uint64(elf.R_X86_64_TPOFF64)) }},
 		{"slot elsewhere", "can follow", plain, func(l layout) { l.word(".rela.plt", 0, l.address(".data")) }},
 		{"slot with an addend", "can follow", plain, func(l layout) { l.word(".rela.plt", 16, 8) }},

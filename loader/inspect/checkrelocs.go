@@ -71,7 +71,7 @@ func (d *dynamic) checkSymbols() error {
 	return d.records("the symbols", d.symOff, d.symCount, symSize, func(rec []byte) error {
 		sym := symbol{name: binary.LittleEndian.Uint32(rec), kind: elf.SymType(rec[4] & 0xf), section: elf.SectionIndex(binary.LittleEndian.Uint16(rec[6:])),
 			value: binary.LittleEndian.Uint64(rec[8:]), size: binary.LittleEndian.Uint64(rec[16:])}
-		d.sorts = append(d.sorts, symbolSort{size: sym.size, kind: sym.kind, undefined: sym.section == elf.SHN_UNDEF})
+		d.sorts = append(d.sorts, symbolSort{value: sym.value, kind: sym.kind, undefined: sym.section == elf.SHN_UNDEF, absolute: sym.section == elf.SHN_ABS})
 		if uint64(sym.name) >= uint64(len(d.strings)) {
 			return corrupt("a name for each symbol", fmt.Sprintf("one at %#x of %#x", sym.name, len(d.strings)))
 		}
@@ -100,9 +100,10 @@ func (d *dynamic) checkSymbols() error {
 
 // symbolSort is what matters of a symbol to a relocation.
 type symbolSort struct {
-	size      uint64
+	value     uint64
 	kind      elf.SymType
 	undefined bool
+	absolute  bool // no address
 }
 
 // extent returns the addresses from which on and up to which the file is mapped.
@@ -113,9 +114,9 @@ func (d *dynamic) extent() (low, high uint64) {
 	return low, high
 }
 
-// maxAddend is how far into a variable of another file, of a size that is not
-// known, an address may lead: vtables of C++ need some bytes.
-const maxAddend = 1 << 12
+// maxAddend is how far from a variable of another file, of a size that is not
+// known, an address may lead: compilers for shared libraries reach no further.
+const maxAddend = 1 << 31
 
 // relocCheck goes through the relocations of a file.
 type relocCheck struct {
@@ -247,7 +248,7 @@ func (c *relocCheck) one(place, info, addend uint64) error {
 // target reports whether what is to be written can be found.
 func (c *relocCheck) target(kind relocKind, place, sym, addend uint64) bool {
 	if kind == relocRelative {
-		return sym == 0 && addend-c.low <= c.high-c.low+pageMax
+		return sym == 0 && c.reaches(addend)
 	}
 	if kind == relocIndirect {
 		return sym == 0 && c.executable(addend)
@@ -261,7 +262,10 @@ func (c *relocCheck) target(kind relocKind, place, sym, addend uint64) bool {
 		if s.undefined && c.isCalled(place) {
 			c.foreign[place] = true
 		}
-		return s.undefined && addend <= maxAddend || !s.undefined && addend <= s.size
+		if s.undefined || s.absolute {
+			return int64(addend) > -maxAddend && int64(addend) < maxAddend
+		}
+		return c.reaches(s.value + addend)
 	case relocTLS, relocTLSDesc:
 		own := sym == 0 || s.kind == elf.STT_SECTION && !s.undefined
 		return own && c.hasTLS || s.kind == elf.STT_TLS
@@ -277,6 +281,9 @@ func (c *relocCheck) target(kind relocKind, place, sym, addend uint64) bool {
 	}
 	return true
 }
+
+// reaches reports whether an address is one in the file, or just behind it.
+func (c *relocCheck) reaches(addr uint64) bool { return addr-c.low <= c.high-c.low+pageMax }
 
 // isCalled reports whether a place is in a list of functions to be called.
 func (c *relocCheck) isCalled(place uint64) bool {

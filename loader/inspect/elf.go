@@ -14,6 +14,7 @@ const (
 	maxSectionNames = 1 << 20
 	maxName         = 4096 // an import path, a symbol, a library
 	maxTable        = 128 << 20
+	maxLoads        = 64 // linkers make some five
 )
 
 // image is an ELF file whose header, program headers and section table have
@@ -30,6 +31,7 @@ type image struct {
 
 	machine  elf.Machine
 	loads    []segment // PT_LOAD, by rising address, none overlapping
+	loaded   uint64    // bytes of the file in all of these
 	dynamic  *segment  // PT_DYNAMIC, or nil
 	others   []segment // of other types
 	headers  segment   // where the program headers are in the file
@@ -201,6 +203,11 @@ func (img *image) addLoad(seg segment) error {
 	if seg.memsz < seg.filesz || end < seg.addr {
 		return corrupt("a segment that holds what is loaded into it",
 			fmt.Sprintf("%#x bytes for %#x at address %#x", seg.memsz, seg.filesz, seg.addr))
+	}
+	// Linkers let segments share a page of the file, and no more.
+	if img.loaded += seg.filesz; len(img.loads) == maxLoads || img.loaded > img.size+pageMax*uint64(len(img.loads)+1) {
+		return corrupt(fmt.Sprintf("at most %d loaded segments, each of bytes of its own", maxLoads),
+			fmt.Sprintf("%d with %d of the file's %d bytes", len(img.loads)+1, img.loaded, img.size))
 	}
 	if n := len(img.loads); n > 0 && seg.addr < img.loads[n-1].addr+img.loads[n-1].memsz {
 		return corrupt("segments by rising address", fmt.Sprintf("one at %#x inside or before another", seg.addr))

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"bytes"
 	"debug/elf"
 	"encoding/binary"
 	"fmt"
@@ -164,9 +165,10 @@ func (d *dynamic) cFunctions(each func(name []byte, symbol uint64) error) error 
 		if sym.section == elf.SHN_UNDEF || uint64(sym.name) >= uint64(len(d.strings)) {
 			return nil
 		}
-		if name := identifier(d.strings[sym.name:]); name != nil {
+		text := d.strings[sym.name:]
+		if name := identifier(text); name != nil {
 			found = append(found, function{name, sym.value, index})
-		} else {
+		} else if goNamed(text) {
 			first, last = min(first, sym.value), max(last, sym.value)
 		}
 		return nil
@@ -177,6 +179,17 @@ func (d *dynamic) cFunctions(each func(name []byte, symbol uint64) error) error 
 		}
 	}
 	return err
+}
+
+// goNamed reports whether the name at the head of a string table is one of Go's,
+// which has a dot. Those of C++ and Rust, with their marks, may have one too.
+func goNamed(table []byte) bool {
+	name := table[:min(len(table), maxName)]
+	if bytes.HasPrefix(name, []byte("_ZN")) || bytes.HasPrefix(name, []byte("_R")) {
+		return false
+	}
+	i := bytes.IndexAny(name, ".\x00")
+	return i >= 0 && name[i] == '.'
 }
 
 // identifier returns the C identifier at the head of a string table, or nil if

@@ -128,6 +128,48 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
+// A file of some megabytes must not cost gigabytes, nor the work of one header
+// for each of the others.
+func TestReadRefusesWhatCostsMuch(t *testing.T) {
+	le, small := binary.LittleEndian, newCraft().bytes()
+	table := func(place, count int, header []byte, n int) []byte { // puts a table with more headers behind the file
+		size, file := len(header), bytes.Clone(small)
+		old := le.Uint64(file[place:])
+		le.PutUint64(file[place:], uint64(len(file)))
+		headers := bytes.Clone(file[old:][:size*int(le.Uint16(file[count:]))])
+		le.PutUint16(file[count:], uint16(n))
+		file = append(file, headers...)
+		for i := len(headers) / size; i < n; i++ {
+			if place == 32 {
+				le.PutUint64(header[16:], uint64(i)<<32)
+			}
+			file = append(file, header...)
+		}
+		return file
+	}
+	load := bytes.Clone(small[64:][:56])
+	le.PutUint64(load[32:], 1)
+	le.PutUint64(load[40:], 1)
+	long := bytes.Clone(load)
+	le.PutUint64(long[32:], 1<<20)
+	le.PutUint64(long[40:], 1<<20)
+	for _, tc := range []struct {
+		name, wanted string
+		file         []byte
+	}{
+		{"segments", "at most 64 loaded", table(32, 56, load, 60000)},
+		{"segments of the same bytes", "of bytes of its own", append(table(32, 56, long, 60), make([]byte, 1<<20)...)},
+		{"sections", "at most 4096 sections", table(40, 60, make([]byte, 64), 60000)},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, err := readBytes(tc.file)
+			assert.Contains(t, requireKind(t, Corrupt, err).Wanted, tc.wanted)
+		})
+	}
+	_, err := readBytes(table(32, 56, load, 60))
+	assert.NoError(t, err, "few segments, with bytes of others")
+}
+
 func TestReadTruncatedEverywhere(t *testing.T) {
 	whole := newCraft().bytes()
 	for n := range len(whole) {
