@@ -123,6 +123,7 @@ func TestCheckTakesWhatOtherLinkersMake(t *testing.T) {
 			copy(one, two)
 			copy(two, first)
 		}},
+		{"versions of a library that another one needs", func(l layout) { l.half(".gnu.version_r", 4, 1) }},
 		{"size of thread-local variables rounded up", func(l layout) { l.header(elf.PT_TLS, 48, 64); l.header(elf.PT_TLS, 40, 64) }},
 	} {
 		file := slices.Clone(plain)
@@ -216,7 +217,19 @@ func TestCheckRefuses(t *testing.T) {
 		{"chain without end", "end of the hash table's last chain", sound, func(l layout) { l.byte(".gnu.hash", -4, 0) }},
 		{"size of the old hash table", "a hash table of", sound, func(l layout) { l.half(".hash", 4, 1) }},
 		{"circle in the old hash table", "each known symbol once", sound, func(l layout) { l.half(".hash", bucket, 1); l.half(".hash", bucket+4*int(l.read32(".hash", 0))+4, 1) }},
-		{"library of versions", "a library that is needed", sound, func(l layout) { l.half(".gnu.version_r", 4, 1) }},
+		{"library of versions that are not counted", "a library that is needed", sound, func(l layout) {
+			l.half(".gnu.version_r", 4, 1)
+			clear(l.at(".gnu.version_r", 2)[:2])
+		}},
+		{"library of weak versions", "a library that is needed", sound, func(l layout) {
+			l.half(".gnu.version_r", 4, 1)
+			for aux := 16; ; aux += int(l.read32(".gnu.version_r", aux+12)) {
+				l.at(".gnu.version_r", aux)[4] |= weakVersion
+				if l.read32(".gnu.version_r", aux+12) == 0 {
+					return
+				}
+			}
+		}},
 		{"needed versions outside", "symbol versions inside", sound, func(l layout) { l.half(".gnu.version_r", 8, 1<<30) }},
 		{"more needed versions", "records in DT_VERNEED", sound, func(l layout) { l.tag(elf.DT_VERNEEDNUM, 8, 9) }},
 		{"name of a needed version", "names of symbol versions", sound, func(l layout) { l.half(".gnu.version_r", 16+8, 1<<30) }},

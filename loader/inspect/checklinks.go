@@ -148,9 +148,9 @@ func (d *dynamic) checkNeed(addr uint64, index func(uint16)) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if !slices.Contains(d.needed, library) {
-		return 0, corrupt("symbol versions of a library that is needed", fmt.Sprintf("%q", library))
-	}
+	// Another library may need it. FitIn looks, at versions that are not weak, of
+	// those that the record counts.
+	known, counted := slices.Contains(d.needed, library), d.order.Uint16(rec[2:])
 	at := addr + uint64(d.order.Uint32(rec[8:]))
 	for {
 		aux, err := d.record(at, vernauxSize)
@@ -161,7 +161,13 @@ func (d *dynamic) checkNeed(addr uint64, index func(uint16)) (uint64, error) {
 			return 0, err
 		}
 		index(d.order.Uint16(aux[6:]))
+		if counted > 0 {
+			known, counted = known || d.order.Uint16(aux[4:])&weakVersion == 0, counted-1
+		}
 		step := uint64(d.order.Uint32(aux[12:]))
+		if step == 0 && !known {
+			return 0, corrupt("symbol versions of a library that is needed", fmt.Sprintf("weak or uncounted ones of %q", library))
+		}
 		if step == 0 {
 			return uint64(d.order.Uint32(rec[12:])), nil
 		}

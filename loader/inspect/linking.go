@@ -182,14 +182,15 @@ func (d *dynamic) cFunctions(each func(name []byte, symbol uint64) error) error 
 }
 
 // goNamed reports whether the name at the head of a string table is one of Go's,
-// which has a dot. Those of C++ and Rust, with their marks, may have one too.
+// which has a dot or is the linker's own. Those of C++ and Rust, with their
+// marks, may have a dot too.
 func goNamed(table []byte) bool {
 	name := table[:min(len(table), maxName)]
 	if bytes.HasPrefix(name, []byte("_ZN")) || bytes.HasPrefix(name, []byte("_R")) {
 		return false
 	}
 	i := bytes.IndexAny(name, ".\x00")
-	return i >= 0 && name[i] == '.'
+	return i >= 0 && name[i] == '.' || bytes.HasPrefix(name, []byte("go:"))
 }
 
 // identifier returns the C identifier at the head of a string table, or nil if

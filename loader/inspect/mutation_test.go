@@ -73,7 +73,7 @@ func TestMutatedTables(t *testing.T) {
 				changed := bytes.Clone(content)
 				changed[m.start+m.off] = m.to
 				end, text := "refused", ""
-				if f, err := readBytes(changed); err == nil && len(Fit(f, hostFacts)) == 0 {
+				if f, err := readBytes(changed); err == nil && len(FitIn(f, hostFacts, Place{Machine: ThisMachine()})) == 0 {
 					assert.NoError(t, os.WriteFile(path, changed, 0o600))
 					end, text = openIn(host, path)
 				}

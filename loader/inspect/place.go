@@ -134,7 +134,32 @@ func libraries(p *pair) []Misfit {
 	for _, lib := range w.all[before:] {
 		needs = append(needs, lib.needs...)
 	}
-	return append(out, w.tooOld(needs)...)
+	return append(append(out, w.unneeded(p.driver.Versions)...), w.tooOld(needs)...)
+}
+
+// unneeded makes one misfit of each library that nothing loads, and of which
+// versions are asked for all the same: the dynamic linker asserts that it is
+// there. Where a library is not known, that may need others.
+func (w *world) unneeded(versions []SymbolVersion) []Misfit {
+	for _, lib := range w.byName {
+		if lib == nil {
+			return nil
+		}
+	}
+	var out []Misfit
+	var names []string
+	for _, v := range versions {
+		if _, ok := w.byName[v.Library]; ok || slices.Contains(names, v.Library) {
+			continue
+		}
+		names = append(names, v.Library)
+		out = append(out, Misfit{
+			Kind: KindLibrary, Subject: v.Library, Driver: "symbol versions of it",
+			Cause:  "neither the driver nor another file in the process needs this library, and the dynamic linker ends a process that loads such a file",
+			Remedy: "build the driver again, without a tool that changes what libraries it needs",
+		})
+	}
+	return out
 }
 
 // tooOld makes one misfit of each library that lacks versions.

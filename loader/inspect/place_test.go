@@ -197,6 +197,32 @@ func TestNewerLibc(t *testing.T) {
 	assert.Contains(t, text, "version `GLIBC_9.99' not found")
 }
 
+// The dynamic linker asserts that libraries of which versions are asked for are
+// there.
+func TestVersionsOfALibraryThatNothingNeeds(t *testing.T) {
+	host, driver := build(t, caller), *build(t, tiny).facts(t)
+	at := Place{Machine: ThisMachine()}
+	driver.Versions = append(slices.Clone(driver.Versions), SymbolVersion{"libnothing.so.1", "ONE"}, SymbolVersion{"libnothing.so.1", "TWO"})
+	m := only(t, KindLibrary, FitIn(&driver, host.facts(t), at))
+	assert.Equal(t, "libnothing.so.1", m.Subject)
+
+	driver.Needed = append(slices.Clone(driver.Needed), "libunknown-$ORIGIN/x.so")
+	for _, m := range FitIn(&driver, host.facts(t), at) {
+		assert.NotEqual(t, "libnothing.so.1", m.Subject, "perhaps what is not known needs it")
+	}
+}
+
+// Names of C++ and Rust may have dots, as Go's do, and are no sign of Go's code.
+func TestCFunctionsAmongThoseWithDots(t *testing.T) {
+	needGCC(t)
+	around := func(name string) string {
+		return "int " + name + "(void) __asm__(\"_ZN3foo19" + name + "$LT$..GT$17h0E\"); int " + name + "(void) { return 1; }\n"
+	}
+	preamble := around("before") + "int answer(void) { return 4; }\n" + around("behind")
+	f := build(t, calling("example.com/dotted", preamble)).facts(t)
+	assert.Equal(t, []string{"answer"}, f.CFunctions)
+}
+
 // The dynamic linker gives every name to the first that has it.
 func TestSameCFunctions(t *testing.T) {
 	needGCC(t)
