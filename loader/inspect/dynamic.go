@@ -133,8 +133,9 @@ func (d *dynamic) findRelocations(tags map[elf.DynTag]uint64) error {
 	addr, ok := tags[elf.DT_RELA]
 	size := tags[elf.DT_RELASZ]
 	// The dynamic linker asserts the one even if there is nothing to relocate.
-	if size%relaSize != 0 || ok && tags[elf.DT_RELAENT] != relaSize {
-		return corrupt(fmt.Sprintf("relocations of %d bytes", relaSize), fmt.Sprintf("%d of %d", size, tags[elf.DT_RELAENT]))
+	broken := corrupt(fmt.Sprintf("relocations of %d bytes", relaSize), fmt.Sprintf("%d of %d", size, tags[elf.DT_RELAENT]))
+	if ok && tags[elf.DT_RELAENT] != relaSize {
+		return broken
 	}
 	sec := d.sectionNamed(".rela.dyn")
 	if sec == nil {
@@ -149,6 +150,9 @@ func (d *dynamic) findRelocations(tags map[elf.DynTag]uint64) error {
 	}
 	if err := d.sameTable("relocations", sec, addr, size); err != nil {
 		return err
+	}
+	if size%relaSize != 0 {
+		return broken
 	}
 	d.relaOff, d.relaCount = sec.off, size/relaSize
 	return nil
