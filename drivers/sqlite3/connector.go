@@ -48,6 +48,7 @@ func (c *connector) hold() error {
 	if c.target.anchor == "" || c.anchor != nil {
 		return nil
 	}
+	ownLocks()
 	anchor, err := c.driver.upstream.Open(c.target.anchor)
 	if err != nil {
 		return err

@@ -100,6 +100,7 @@ func (d *sqliteDriver) Open(dsn string) (driver.Conn, error) {
 
 // open opens a connection to what upstream understands.
 func (d *sqliteDriver) open(dsn string) (driver.Conn, error) {
+	ownLocks()
 	c, err := d.upstream.Open(dsn)
 	if err != nil {
 		return nil, err
