@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -33,9 +34,16 @@ var subjects = []subject{
 	{name: "postgres", dsn: postgresDSN, numbered: true},
 }
 
+// inFiles are subjects that are not part of the test: the C code of two versions
+// takes long enough to build.
+var inFiles = []subject{
+	{name: "sqlite3", dsn: sqliteDSN, pool: 12},
+}
+
 // sqliteDSN is a database in which a call waits for others, and readers do not.
+// Both drivers for SQLite understand it.
 func sqliteDSN(t *testing.T) string {
-	return "file:" + filepath.Join(t.TempDir(), "test.db") + "?_pragma=busy_timeout(30000)&_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)&_txlock=immediate"
+	return "file:" + filepath.Join(t.TempDir(), "test.db") + "?_busy_timeout=30000&_journal_mode=WAL&_synchronous=OFF&_txlock=immediate"
 }
 
 // postgresDSN is a schema of its own in the server that all tests share.
@@ -100,7 +108,7 @@ func (u updater) drained() {
 // and fro between the two.
 func TestFiles(t *testing.T) {
 	noFilesUnderRace(t)
-	for _, s := range subjects {
+	for _, s := range slices.Concat(subjects, inFiles) {
 		t.Run(s.name, func(t *testing.T) {
 			files := versionsOf(t, s.name)
 			dir := t.TempDir()
@@ -229,6 +237,7 @@ func versionsOf(t *testing.T, name string) map[string]string {
 	t.Helper()
 	upstream := map[string][]string{
 		"sqlite":   {"modernc.org/sqlite@v1.59.0", "modernc.org/libc@v1.75.7"}, // which go together
+		"sqlite3":  {"github.com/mattn/go-sqlite3@v1.14.24"},
 		"postgres": {"github.com/jackc/pgx/v5@v5.9.2"},
 	}
 	return map[string]string{
