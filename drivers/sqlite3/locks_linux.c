@@ -69,19 +69,13 @@ static int unlock_all(int fd) {
 	return fcntl(fd, F_OFD_SETLK, &all);
 }
 
-// reopen makes a new open file of a descriptor's file. It is none of the
-// standard descriptors: what a program prints must not go into a database.
+// reopen makes a new open file of a descriptor's file. It is none of the standard
+// descriptors, what a program prints does not go into a database: SQLite fills
+// those that are free when it opens a file.
 static int reopen(int fd) {
 	char path[32];
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	int own = open(path, (is_readonly(fd) ? O_RDONLY : O_RDWR) | O_CLOEXEC);
-	if (own < 0 || own > STDERR_FILENO)
-		return own;
-	int higher = fcntl(own, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	int err = errno;
-	close(own);
-	errno = err;
-	return higher;
+	return open(path, (is_readonly(fd) ? O_RDONLY : O_RDWR) | O_CLOEXEC);
 }
 
 // acquire gives a file its lockfd. It fails where it might not the next time.

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/keyway-go/keyway/contract"
+	upstream "github.com/mattn/go-sqlite3"
 )
 
 // lockMode is how SQLite keeps writers apart in a journal mode: by a lock on one
@@ -23,6 +24,8 @@ type lockMode struct {
 	name, suffix string
 	writer       int64
 }
+
+const fOFDSetlk = 37 // locks that belong to an open file
 
 var lockModes = []lockMode{
 	{"delete", "", 0x40000000 + 1},
@@ -96,7 +99,6 @@ func TestOwnLocks(t *testing.T) {
 // another process of which each keeps its locks.
 func TestLocksOfOthers(t *testing.T) {
 	inModes(t, func(t *testing.T, m lockMode, file, dsn string) {
-		const fOFDSetlk = 37
 		c, f := raw(t, dsn), openFile(t, file+m.suffix)
 		busy := func(who string) {
 			t.Helper()
@@ -131,8 +133,18 @@ func TestLocksOfOthers(t *testing.T) {
 // whether it could.
 func process(t *testing.T, file string, offset int64) bool {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^TestLockingProcess$")
-	cmd.Env = append(os.Environ(), fmt.Sprintf("KEYWAY_TEST_LOCK=%d %s", offset, file))
+	return inProcess(t, "TestLockingProcess", fmt.Sprint(offset, " ", file)) == "locked\n"
+}
+
+// processVar holds what a process is to do.
+const processVar = "KEYWAY_SQLITE3_TEST_PROCESS"
+
+// inProcess runs a test in a process of its own, which lives until this test
+// ends, and returns the first line that it prints.
+func inProcess(t *testing.T, test, task string) string {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^"+test+"$")
+	cmd.Env = append(os.Environ(), processVar+"="+task)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -152,22 +164,64 @@ func process(t *testing.T, file string, offset int64) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer == "locked\n"
+	return answer
 }
 
-// TestLockingProcess is not a test but what process starts.
+// task returns what this process is to do.
+func task(t *testing.T) string {
+	t.Helper()
+	text := os.Getenv(processVar)
+	if text == "" {
+		t.Skip("it is for a process that another test starts")
+	}
+	return text
+}
+
+// answer prints a line, and waits for the end of the test that reads it.
+func answer(line string) {
+	fmt.Println(line)
+	io.Copy(io.Discard, os.Stdin)
+}
+
 func TestLockingProcess(t *testing.T) {
 	var offset int64
 	var file string
-	if n, _ := fmt.Sscanf(os.Getenv("KEYWAY_TEST_LOCK"), "%d %s", &offset, &file); n != 2 {
-		t.Skip("it runs in a process of its own")
+	if _, err := fmt.Sscanf(task(t), "%d %s", &offset, &file); err != nil {
+		t.Fatal(err)
 	}
 	if _, err := lock(t, openFile(t, file), syscall.F_SETLK, syscall.F_WRLCK, offset); err != nil {
-		fmt.Println("refused")
-		return
+		answer("refused")
+	} else {
+		answer("locked")
 	}
-	fmt.Println("locked")
-	io.Copy(io.Discard, os.Stdin)
+}
+
+// TestUsedBefore uses the driver in a program that has a lock by upstream
+// already. It must go on to be given back.
+func TestUsedBefore(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "test.db")
+	execute(t, raw(t, file), "CREATE TABLE t (n INTEGER)")
+	f := openFile(t, file)
+	if got := inProcess(t, "TestUsingProcess", file); got != "rolled back\n" {
+		t.Fatal(got)
+	}
+	if isLocked(t, f, 0x40000000+1) {
+		t.Error("the lock outlives the transaction")
+	}
+}
+
+func TestUsingProcess(t *testing.T) {
+	file := task(t)
+	before := must[driver.Conn](t)((&upstream.SQLiteDriver{}).Open(file)).(*upstream.SQLiteConn)
+	defer before.Close()
+	if _, err := before.Exec("BEGIN IMMEDIATE", nil); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, raw(t, file), "SELECT n FROM t")
+	if _, err := before.Exec("ROLLBACK", nil); err != nil {
+		t.Fatal(err)
+	}
+	answer("rolled back")
 }
 
 // TestLocksSurviveClose closes what else is open on a file that is locked.
@@ -210,9 +264,9 @@ func closeAfterUse(t *testing.T, c *conn) {
 func TestReaderFirst(t *testing.T) {
 	const shared = 0x40000000 + 2
 	file := filepath.Join(t.TempDir(), "test.db")
-	closeAfter := raw(t, file)
-	execute(t, closeAfter, "CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (1)")
-	closeAfterUse(t, closeAfter) // and with it the open file that could hold write locks
+	first := raw(t, file)
+	execute(t, first, "CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (1)")
+	closeAfterUse(t, first) // and with it the open file that could hold write locks
 	f := openFile(t, file)
 	reader := raw(t, "file:"+file+"?mode=ro")
 	rows, err := reader.Query("SELECT n FROM t", nil)
@@ -234,6 +288,31 @@ func TestReaderFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	execute(t, writer, "COMMIT")
+	if isLocked(t, f, shared) {
+		t.Error("a lock is left")
+	}
+}
+
+// TestReaderEnded refuses to write where a connection that cannot write held a
+// lock before. What was held before must not come back.
+func TestReaderEnded(t *testing.T) {
+	const shared = 0x40000000 + 2
+	file := filepath.Join(t.TempDir(), "test.db")
+	first := raw(t, file)
+	execute(t, first, "CREATE TABLE t (n INTEGER)")
+	closeAfterUse(t, first)
+	execute(t, raw(t, "file:"+file+"?mode=ro"), "SELECT n FROM t")
+	f := openFile(t, file)
+	if _, err := lock(t, f, fOFDSetlk, syscall.F_RDLCK, shared); err != nil {
+		t.Fatal(err)
+	}
+	// Its first lock is for writing, when the connection is opened.
+	if _, err := connectorFor(t, file+"?_timeout=1&vfs=unix-excl").Connect(background); contract.CodeOf(NewDriver(), err) != contract.LockTimeout {
+		t.Errorf("another copy reads, and the driver can write: %v", err)
+	}
+	if _, err := lock(t, f, fOFDSetlk, syscall.F_UNLCK, shared); err != nil {
+		t.Fatal(err)
+	}
 	if isLocked(t, f, shared) {
 		t.Error("a lock is left")
 	}
