@@ -70,8 +70,8 @@ static int unlock_all(int fd) {
 }
 
 // reopen makes a new open file of a descriptor's file. It is none of the standard
-// descriptors, what a program prints does not go into a database: SQLite fills
-// those that are free when it opens a file.
+// descriptors, so what a program prints does not go into a database: SQLite has
+// filled those that were free when it opened the file.
 static int reopen(int fd) {
 	char path[32];
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
@@ -86,11 +86,12 @@ static int acquire(struct file *f, int fd) {
 		f->lockfd = USUAL; // no /proc, or no right to open the file any more
 		return errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == EINTR ? -1 : 0;
 	}
-	f->readonly = is_readonly(fd);
 	int other = fstat(f->lockfd, &st) || st.st_dev != f->dev || st.st_ino != f->ino;
 	if (other || (unlock_all(f->lockfd) && errno == EINVAL)) {
 		close(f->lockfd);
 		f->lockfd = USUAL;
+	} else {
+		f->readonly = is_readonly(fd);
 	}
 	return 0;
 }
