@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/keyway-go/keyway/internal/fixture"
 )
 
 // lay makes directories d1 and d2 with files, whose texts are "" for an empty
@@ -154,15 +156,14 @@ func TestNextLowerVersionIsTried(t *testing.T) {
 }
 
 func TestTwoFilesOfOneVersion(t *testing.T) {
-	root, dirs := lay(t, "d1/good-v1.2.0.so = good", "d2/good.so = good")
-	second := filepath.Join(root, "d2/good.so")
-	f, err := os.OpenFile(second, os.O_APPEND|os.O_WRONLY, 0)
+	text, err := os.ReadFile(fixture.Build(t, fixture.Plain("twofiles", fixture.Manifest("twofiles", "1.2.0"), "func NewDriver() int { return 0 }")))
 	require.NoError(t, err)
-	_, err = f.WriteString("another build")
-	require.NoError(t, err)
-	require.NoError(t, f.Close())
+	dir := t.TempDir()
+	first, second := filepath.Join(dir, "twofiles-v1.2.0.so"), filepath.Join(dir, "twofiles.so")
+	require.NoError(t, os.WriteFile(first, text, 0o644))
+	require.NoError(t, os.WriteFile(second, append(text, "another build"...), 0o644))
 	var log strings.Builder
-	l := newLoader(t, Config{Dirs: dirs, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	l := newLoader(t, Config{Dirs: []string{dir}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	_, err = l.Refresh(t.Context())
 	require.NoError(t, err)
 	all := l.Drivers()
@@ -170,11 +171,12 @@ func TestTwoFilesOfOneVersion(t *testing.T) {
 	require.Equal(t, []State{Discovered, Failed}, []State{all[0].State, all[1].State})
 	le := refused(t, all[1].Err, StageFind)
 	require.Equal(t, second, le.File)
-	require.Equal(t, "one file of good 1.2.0", le.Wanted)
-	require.Contains(t, le.Found, filepath.Join(root, "d1/good-v1.2.0.so"))
+	require.Equal(t, "one file of twofiles 1.2.0", le.Wanted)
+	require.Contains(t, le.Found, first)
 	require.Contains(t, log.String(), second)
 
-	d, err := l.Load(t.Context(), "good")
+	choices, err := l.choices(t.Context(), "twofiles", "")
 	require.NoError(t, err)
-	require.Equal(t, filepath.Join(root, "d1/good-v1.2.0.so"), d.File)
+	require.Equal(t, []string{first}, []string{choices[0].file})
+	require.Len(t, choices, 1)
 }
