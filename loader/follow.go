@@ -88,6 +88,7 @@ func (f *following) prepare(d *Driver[contract.Driver]) (move, drop func(), err 
 func (f *following) retire() {
 	f.closed.Store(true)
 	if l := f.lane.Swap(nil); l != nil {
+		l.last.Store(true)
 		l.retire(f.db)
 	}
 }
@@ -131,6 +132,7 @@ type lane struct {
 
 	counted bool // among those that use the version; set before it is used
 
+	last     atomic.Bool // there is no version to go to: the loader or the database is closed
 	retiring atomic.Bool // retire was called
 	retired  atomic.Bool // written under mu
 

@@ -18,7 +18,7 @@ import (
 // old version ends. ResetSession, before it is used again, could say
 // driver.ErrBadConn; but of a pool that is at its limit a caller who gets a third
 // such connection gets the error. So one that the sweeper did not find serves once
-// more.
+// more, unless the loader is closed.
 type followConn struct {
 	driver.Conn
 	lane *lane
@@ -105,6 +105,9 @@ func (c *followConn) ResetSession(ctx context.Context) error {
 		return nil
 	}
 	c.idle.Store(false)
+	if c.lane.last.Load() {
+		return driver.ErrBadConn // the pool then asks for a new one, and is told why there is none
+	}
 	if c.resetter != nil {
 		return c.resetter.ResetSession(ctx)
 	}

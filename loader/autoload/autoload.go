@@ -19,9 +19,8 @@
 // another contract than that of database/sql is left out.
 //
 // Every *sql.DB goes with the current version of its driver, as those of
-// loader.SQL.OpenDB do; idle connections of an old version end when they are
-// asked for. To take up new versions, the program calls Refresh or Watch of
-// [Loader]. Drivers whose files come later are registered at the next start.
+// loader.SQL.OpenDB do; an idle connection of an old version serves once more. To
+// take up new versions, the program calls Refresh or Watch of [Loader]. Drivers whose files come later are registered at the next start.
 //
 // # Names
 //

@@ -357,18 +357,18 @@ func TestUpdate(t *testing.T) {
 	install(t, auto(t, "1.0.0"), dir, "auto.so")
 	next := install(t, auto(t, "1.1.0", "autonew"), later, "auto")
 	results := newHost(t, dir).run(t, "keep autoalias", "rename auto traced", "raw auto", "query traced", "refresh",
-		"install "+next+" "+filepath.Join(dir, "auto-v1.1.0.so"), "refresh", "kept", "query traced", "query auto", "close", "kept", "open auto")
+		"install "+next+" "+filepath.Join(dir, "auto-v1.1.0.so"), "refresh",
+		"kept", "kept", "query traced", "query auto", "close", "kept", "open auto")
 	require.Equal(t, []string{"1.0.0"}, results[0])
 	require.Equal(t, []string{"<nil>"}, results[1])
 	require.Equal(t, []string{"driver auto: open: not a DSN"}, results[2])
 	require.Equal(t, []string{"1.0.0"}, results[3])
 	require.Empty(t, results[4])
 	require.Equal(t, []string{"auto 1.0.0 1.1.0"}, results[6])
-	for _, r := range results[7:10] {
-		require.Equal(t, []string{"1.1.0"}, r)
-	}
-	require.Equal(t, []string{"loader: closed"}, results[11])
+	require.Equal(t, []string{"1.0.0"}, results[7], "an idle connection serves once more")
+	require.Equal(t, [][]string{{"1.1.0"}, {"1.1.0"}, {"1.1.0"}}, results[8:11])
 	require.Equal(t, []string{"loader: closed"}, results[12])
+	require.Equal(t, []string{"loader: closed"}, results[13])
 }
 
 const nobody = 65534
